@@ -1,0 +1,53 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo data test lint mlflow viz lock clean
+
+help:  ## show the targets
+	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Installing into $(VENV) (about two minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+data: $(READY)  ## fetch MovieLens 100K for the demo
+	@$(BIN)/python -m longtail.demo movielens
+
+demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
+	@$(BIN)/kedro run
+	@echo
+	@echo "Look further:"
+	@echo "  make mlflow    parameters and metrics of every run, side by side"
+	@echo "  make viz       the graph, with previews of tables and plots"
+	@echo "  notebooks/     the data, the leaderboard, one user's lists"
+
+test: $(READY)  ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY)  ## check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+mlflow: $(READY)  ## open the runs in MLflow
+	@$(BIN)/kedro mlflow ui
+
+viz: $(READY)  ## open the graph in Kedro-Viz
+	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run
+
+lock:  ## resolve pyproject.toml anew into requirements.lock
+	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install -qq --upgrade pip
+	@$(VENV)-lock/bin/python -m pip install -qq . --group dev
+	@$(VENV)-lock/bin/python -m pip freeze --exclude longtail | sed 's/+cpu$$//' > requirements.lock
+	@rm -rf $(VENV)-lock
+
+clean:  ## remove the environment and all caches; data and runs stay
+	@rm -rf $(VENV) build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .viz
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

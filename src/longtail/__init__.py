@@ -1,0 +1,13 @@
+"""Longtail: recommendations for the long tail, and proof of what language models bring."""
+
+import os
+
+__version__ = "0.1.0"
+
+# Set before any library that would report usage is imported.
+for _switch in ("DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_switch, "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# MLflow then logs under the project's logging configuration and not beside it.
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")

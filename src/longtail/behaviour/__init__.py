@@ -1,0 +1,1 @@
+"""Plain functions on behaviour tables: cleaning, splits, groups and histories."""

@@ -1,0 +1,47 @@
+"""From the columns of an input file to the canonical ones."""
+
+from collections.abc import Collection, Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from longtail.errors import UserError
+
+
+def map_columns(
+    table: ir.Table, mapping: Mapping[str, str], *, required: Collection[str], file: str
+) -> ir.Table:
+    """Select and rename the columns of an input table.
+
+    Args:
+        table: Input table; every column a string.
+        mapping: Canonical name to the file's name. A column that keeps its canonical name may be
+            missing, it is then null throughout.
+        required: Canonical names that must exist.
+        file: "interactions" or "items", for the message.
+
+    Returns:
+        Exactly the canonical columns, in the order of ``mapping``, all strings.
+
+    Raises:
+        UserError: When a required or an explicitly mapped column is missing.
+    """
+    for name, source in mapping.items():
+        if source not in table.columns and (name in required or name != source):
+            raise UserError(
+                f"The {file} file has no column '{source}'; its columns are "
+                f"{', '.join(table.columns)}. Rename the column, or give the file's name for "
+                f"{name} in the parameter behaviour_cleaning.{file}_columns.{name}."
+            )
+    null = ibis.null("string")
+    return table.select(
+        **{
+            name: table[source].cast("string") if source in table.columns else null
+            for name, source in mapping.items()
+        }
+    )
+
+
+def is_blank(text: ir.StringValue) -> ir.BooleanValue:
+    """Tell whether a text is null, empty or white space alone."""
+    return text.fill_null("").strip() == ""

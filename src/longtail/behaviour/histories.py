@@ -1,0 +1,119 @@
+"""Histories: the past behaviour of users on one index space of users and items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from longtail.behaviour.parsing import ORDINAL_LIMIT
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Past interactions in coordinate form, ordered by user and then by time.
+
+    Attributes:
+        user_ids: (n_users,) identifiers; the position is the user index.
+        item_ids: (n_items,) identifiers in catalogue order; the position is the item index.
+        users: (n,) int32 user index of each interaction, ascending.
+        items: (n,) int32 item index of each interaction.
+        weights: (n,) float32 confidence of each interaction, above 0.
+        timestamps: (n,) float64 unix seconds or ordinal positions; NaN where unknown.
+    """
+
+    user_ids: NDArray[np.object_]
+    item_ids: NDArray[np.object_]
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    timestamps: NDArray[np.float64]
+
+    @property
+    def n_users(self) -> int:
+        """Number of users of the index space, with or without a history."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the catalogue, with or without interactions."""
+        return len(self.item_ids)
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the interactions of a user are known to be in the order of time."""
+        return len(self.timestamps) > 0 and not bool(np.isnan(self.timestamps).all())
+
+    @property
+    def has_calendar_time(self) -> bool:
+        """Whether timestamps are points of one common time, comparable between users."""
+        return self.has_order and float(np.nanmax(self.timestamps)) >= ORDINAL_LIMIT
+
+    def matrix(self, values: NDArray[np.float32] | None = None) -> sp.csr_array:
+        """Return the (n_users, n_items) float32 matrix of the weights, or of other values."""
+        data = self.weights if values is None else values
+        shape = (self.n_users, self.n_items)
+        return sp.csr_array((data, (self.users, self.items)), shape=shape, dtype=np.float32)
+
+    def item_counts(self) -> NDArray[np.int64]:
+        """Return the (n_items,) number of users that have each item."""
+        return np.bincount(self.items, minlength=self.n_items)
+
+    def history_lengths(self) -> NDArray[np.int64]:
+        """Return the (n_users,) number of items that each user has."""
+        return np.bincount(self.users, minlength=self.n_users)
+
+    def recency_weights(self, decay: float) -> NDArray[np.float32]:
+        """Return (n,) weights ``decay ** (newer interactions of the same user)``.
+
+        All ones where the order is unknown: recency is then no information.
+        """
+        if not self.has_order:
+            return np.ones(len(self.users), dtype=np.float32)
+        last = np.cumsum(self.history_lengths())[self.users] - 1
+        return (decay ** (last - np.arange(len(self.users)))).astype(np.float32)
+
+    def recent_counts(self, share: float) -> NDArray[np.int64]:
+        """Return (n_items,) counts within the last ``share`` of the time span, or zeros.
+
+        Zeros where timestamps cannot be compared between users (ordinal or missing).
+        """
+        if not self.has_calendar_time:
+            return np.zeros(self.n_items, dtype=np.int64)
+        first, last = np.nanmin(self.timestamps), np.nanmax(self.timestamps)
+        recent = self.timestamps >= last - share * (last - first)
+        return np.bincount(self.items[recent], minlength=self.n_items)
+
+
+def build_histories(
+    interactions: pd.DataFrame,
+    user_ids: NDArray[np.object_],
+    item_ids: NDArray[np.object_],
+) -> Histories:
+    """Put interactions (user_id, item_id, timestamp, weight) on the given index space.
+
+    Args:
+        interactions: one row a user-item pair; ids that are not in the index are an error.
+        user_ids: (n_users,) sorted identifiers.
+        item_ids: (n_items,) sorted identifiers.
+
+    Raises:
+        ValueError: an interaction names a user or item outside the index space.
+    """
+    users = pd.Index(user_ids).get_indexer(pd.Index(interactions["user_id"]))
+    items = pd.Index(item_ids).get_indexer(pd.Index(interactions["item_id"]))
+    if (users < 0).any() or (items < 0).any():
+        raise ValueError("Interactions name users or items that are not in the index space.")
+    timestamps = interactions["timestamp"].to_numpy(dtype=np.float64, na_value=np.nan)
+    order = np.lexsort((items, np.nan_to_num(timestamps, nan=-np.inf), users))
+    return Histories(
+        user_ids=user_ids,
+        item_ids=item_ids,
+        users=users[order].astype(np.int32),
+        items=items[order].astype(np.int32),
+        weights=interactions["weight"].to_numpy(dtype=np.float32)[order],
+        timestamps=timestamps[order],
+    )

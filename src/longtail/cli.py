@@ -1,0 +1,75 @@
+"""The project's ``kedro run``: Kedro's own command, with errors shown as sentences."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.io.core import VersionNotFoundError
+from kedro.validation.exceptions import DataValidationError, ParameterValidationError
+
+from longtail.errors import UserError
+
+
+@click.group(name="longtail")
+def cli() -> None:
+    """Commands of the project."""
+
+
+@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
+def run(**options: Any) -> Any:
+    """Run the pipelines; what the user can mend is one sentence instead of a traceback."""
+    try:
+        return kedro_run.callback(**options)  # type: ignore[misc]
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        raise click.ClickException(message) from error
+
+
+def user_message(error: BaseException) -> str | None:
+    """Return the sentence to show for an error, None where the traceback says more.
+
+    Kedro and OmegaConf wrap the errors of datasets and resolvers, so the causes are searched too.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ParameterValidationError):
+            return parameter_message(str(cause))
+        if isinstance(cause, UserError | DataValidationError | VersionNotFoundError):
+            return str(cause)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and everything it was raised from."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+_MODEL = re.compile(
+    r"parameter '(?P<parameter>[^']+)': \d+ validation errors? for \w+\n(?P<body>.*)", re.DOTALL
+)
+_FIELD = re.compile(
+    r"^(?P<field>\S+)\n"
+    r" +(?P<reason>.+?) \[type=\w+, input_value=(?P<value>.*), input_type=\w+\]$",
+    re.MULTILINE,
+)
+
+
+def parameter_message(text: str) -> str:
+    """Turn Kedro's report on wrong parameters into one sentence for each of them.
+
+    Kedro keeps only the text of the pydantic errors; a text in another form is returned as it is.
+    """
+    sentences = [
+        f"Parameter {model['parameter']}.{field['field']} = {field['value']} is not valid: "
+        f"{field['reason'][0].lower()}{field['reason'][1:]}."
+        for part in text.split("\n- ")
+        if (model := _MODEL.search(part))
+        for field in _FIELD.finditer(model["body"])
+    ]
+    return "\n".join(sentences) or text

@@ -1,0 +1,13 @@
+"""Versioned datasets that kedro-datasets lacks."""
+
+from longtail.datasets.embedding_cache import EmbeddingCacheDataset
+from longtail.datasets.parquet_table import ParquetTableDataset
+from longtail.datasets.source_table import SourceTableDataset
+from longtail.datasets.sparse_matrix import SparseMatrixDataset
+
+__all__ = [
+    "EmbeddingCacheDataset",
+    "ParquetTableDataset",
+    "SourceTableDataset",
+    "SparseMatrixDataset",
+]

@@ -1,0 +1,82 @@
+"""A cache of embeddings: each version adds vectors, reading gives all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import TablePreview
+
+
+class EmbeddingCacheDataset(AbstractVersionedDataset[pd.DataFrame, pd.DataFrame]):
+    """Keys and vectors in Parquet; every save adds one version, load returns the union of all.
+
+    Saved versions are never changed, so a run that is stopped halfway costs only its own texts.
+    The table has the columns ``key`` (string) and ``vector`` (float32 arrays of any length).
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Return the vectors of all versions, or an empty table before the first one."""
+        parts = [_read(path) for path in self._files()]
+        table = pd.concat(parts, ignore_index=True) if parts else _empty()
+        return table.drop_duplicates("key", keep="last", ignore_index=True)
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the given vectors as a new version; an empty table is written too."""
+        path = Path(self._get_save_path())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        vectors = pa.array(list(data["vector"]), type=pa.list_(pa.float32()))
+        keys = pa.array(data["key"].astype(str), type=pa.string())
+        partial = path.with_suffix(".partial")
+        pq.write_table(pa.table({"key": keys, "vector": vectors}), partial)
+        partial.replace(path)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first keys with the size of their vectors, for Kedro-Viz."""
+        head = self.load().head(nrows)
+        shown = pd.DataFrame({"key": head["key"], "dimensions": head["vector"].map(len)})
+        return TablePreview(shown.to_dict(orient="split"))
+
+    def _files(self) -> list[Path]:
+        folder = Path(self._filepath)
+        return sorted(folder.glob(f"*/{folder.name}"))
+
+    def resolve_load_version(self) -> str | None:
+        """Return the newest version; None before the first one, when the cache is just empty."""
+        versions = [path.parent.name for path in self._files()]
+        return versions[-1] if versions else None
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({"key": pd.Series(dtype=str), "vector": pd.Series(dtype=object)})
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = pq.read_table(path).combine_chunks()
+    if table.num_rows == 0:
+        return _empty()
+    lists = table.column("vector").chunk(0)
+    offsets = lists.offsets.to_numpy()
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    vectors = np.split(values, offsets[1:-1] - offsets[0])
+    return pd.DataFrame({"key": table.column("key").to_pandas(), "vector": vectors})

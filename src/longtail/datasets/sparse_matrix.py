@@ -1,0 +1,46 @@
+"""Sparse matrices as compressed npz, without pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import scipy.sparse as sp
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import TablePreview
+
+
+class SparseMatrixDataset(AbstractVersionedDataset[sp.csr_array, sp.csr_array]):
+    """Save and load one ``scipy.sparse`` matrix as npz."""
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
+    def load(self) -> sp.csr_array:
+        """Return the matrix in compressed-row form."""
+        return sp.csr_array(sp.load_npz(Path(self._get_load_path())))
+
+    def save(self, data: sp.csr_array) -> None:
+        """Write the matrix."""
+        path = Path(self._get_save_path())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            sp.save_npz(file, data)
+
+    def preview(self) -> TablePreview:
+        """Return shape and density, for Kedro-Viz."""
+        matrix = self.load()
+        rows, columns = matrix.shape
+        row = [rows, columns, int(matrix.nnz), matrix.nnz / max(1, rows * columns)]
+        return TablePreview(
+            {"index": [0], "columns": ["rows", "columns", "entries", "density"], "data": [row]}
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}

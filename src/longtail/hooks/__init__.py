@@ -1,0 +1,1 @@
+"""Hooks: tracking and lineage of every run."""

@@ -1,0 +1,213 @@
+r"""Exposure, popularity bias, novelty and diversity of recommendation lists.
+
+Notation: :math:`L_u` is the list of user u cut at k, :math:`n_i` the interactions of item i before
+the test period, I the catalogue, U all users with a history. Lists are int arrays (n_users, k) of
+item codes, ``NO_ITEM`` after the end of a list. Metrics named per user are undefined (NaN) for an
+empty list.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from longtail.metrics.ranking import Hits
+from longtail.metrics.tables import HEAD, NO_ITEM, TAIL, GroundTruth, padded
+
+_BIAS_GROUPS = (HEAD, TAIL)
+
+
+def exposure_counts(lists: np.ndarray, n_items: int) -> np.ndarray:
+    """Return how many lists hold each item, int64 (n_items,)."""
+    return np.bincount(lists[lists != NO_ITEM], minlength=n_items)
+
+
+def catalog_coverage(counts: np.ndarray) -> float:
+    """Share of the whole catalogue, cold items included, that is in at least one list."""
+    return float((counts > 0).mean())
+
+
+def tail_coverage(counts: np.ndarray, item_group: np.ndarray) -> float:
+    """Share of the tail items that are in at least one list; NaN without tail items."""
+    tail = item_group == TAIL
+    return float((counts[tail] > 0).mean()) if tail.any() else np.nan
+
+
+def gini(counts: np.ndarray) -> float:
+    r""":math:`\sum_j (2j-|I|-1)\, c_{(j)} / (|I| \sum_j c_j)`, counts ascending.
+
+    Over the whole catalogue with its zeros; 0 is equal exposure and higher is more unequal (the
+    form of RecBole and irspack; Elliot reports the complement).
+    """
+    total = counts.sum()
+    if total == 0:
+        return np.nan
+    n = len(counts)
+    weights = 2.0 * np.arange(1, n + 1) - n - 1
+    return float(weights @ np.sort(counts) / (n * total))
+
+
+def entropy(counts: np.ndarray) -> float:
+    r"""Shannon entropy of exposure :math:`-\sum_i p_i \ln p_i` in nats, p from the counts."""
+    shown = counts[counts > 0]
+    if len(shown) == 0:
+        return np.nan
+    shares = shown / shown.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def arp(lists: np.ndarray, interaction_count: np.ndarray) -> np.ndarray:
+    r"""Average recommendation popularity per user: the mean :math:`n_i` over the list.
+
+    Yin et al., VLDB 2012; Abdollahpouri et al., FLAIRS 2019. Unit: interactions.
+    """
+    return _list_mean(interaction_count.astype(np.float64), lists)
+
+
+def aplt(lists: np.ndarray, item_group: np.ndarray) -> np.ndarray:
+    r"""Average percentage of long-tail items per user: :math:`|L_u \cap tail| / |L_u|`.
+
+    Abdollahpouri et al., FLAIRS 2019. Cold items are not in the tail group.
+    """
+    return _list_mean((item_group == TAIL).astype(np.float64), lists)
+
+
+def aclt(lists: np.ndarray, item_group: np.ndarray) -> np.ndarray:
+    r"""Average count of long-tail items per user: :math:`|L_u \cap tail|`.
+
+    Abdollahpouri et al., FLAIRS 2019. Cold items are not in the tail group.
+    """
+    return aplt(lists, item_group) * (lists != NO_ITEM).sum(axis=1)
+
+
+def novelty(lists: np.ndarray, interaction_count: np.ndarray, n_history_users: int) -> np.ndarray:
+    r"""Mean self-information per user: :math:`-\log_2((n_i+1)/(|U|+1))` over the list, in bits.
+
+    Zhou et al., PNAS 2010, with add-one counts so that cold items are the most novel ones.
+    """
+    information = -np.log2((interaction_count + 1.0) / (n_history_users + 1.0))
+    return _list_mean(information, lists)
+
+
+def intra_list_diversity(lists: np.ndarray, item_vectors: np.ndarray) -> np.ndarray:
+    r"""Mean of :math:`1-\cos(e_i, e_j)` over all pairs in a user's list (Ziegler et al., 2005).
+
+    Uses :math:`\sum_{i \ne j} e_i \cdot e_j = |\sum_i e_i|^2 - \sum_i |e_i|^2`, so no pair is
+    formed. Items without a vector (all zeros) are left out of the pairs; undefined (NaN) for lists
+    with fewer than two items that have one.
+
+    Args:
+        lists: int (n_users, k), item codes.
+        item_vectors: float (n_items, d), of any length, zeros for an item without a vector.
+    """
+    norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
+    has_vector = norms[:, 0] > 0
+    units = np.divide(item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0)
+    membership = _membership(lists, len(units))
+    squared_sum = np.empty(len(lists))
+    block = max(1, 2**24 // max(units.shape[1], 1))
+    for start in range(0, len(lists), block):
+        rows = slice(start, start + block)
+        squared_sum[rows] = np.square(membership[rows] @ units).sum(axis=1)
+    length = membership @ has_vector.astype(np.float64)
+    similarity = squared_sum - length
+    pairs = length * (length - 1)
+    undefined = np.full(len(lists), np.nan)
+    return 1.0 - np.divide(similarity, pairs, out=undefined, where=pairs > 0)
+
+
+def pop_reo(hits: Hits, k: int, users: np.ndarray, truth: GroundTruth) -> float:
+    r"""Popularity-rank-based equal opportunity: std / mean of :math:`p_g` over head and tail.
+
+    :math:`p_g = \sum_u |L_u \cap T_u \cap g| / \sum_u |T_u \cap g|`, population standard deviation
+    (Zhu et al., SIGIR 2020). 0 is unbiased; NaN where a group has nothing relevant or nothing is
+    hit.
+
+    Args:
+        hits: hits for all items.
+        k: length at which the lists are cut.
+        users: bool (n_users,), the users to sum over.
+        truth: the coded ground truth.
+    """
+    counted = users[hits.user] & (hits.position < k)
+    found = _count_groups(truth.item_group[hits.item[counted]])
+    relevant_items = truth.relevant_items[users[truth.relevant_users]]
+    return _relative_spread(found, _count_groups(truth.item_group[relevant_items]))
+
+
+def pop_rsp(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
+    r"""Popularity-rank-based statistical parity: std / mean of :math:`p_g` over head and tail.
+
+    :math:`p_g = \sum_u |L_u \cap g| / \sum_u |g \setminus H_u|` with the history :math:`H_u`,
+    population standard deviation (Zhu et al., SIGIR 2020). 0 is unbiased.
+
+    Args:
+        lists: int (n_users, k), item codes.
+        users: bool (n_users,), the users to sum over.
+        truth: the coded ground truth.
+    """
+    chosen = lists[users]
+    shown = _count_groups(truth.item_group[chosen[chosen != NO_ITEM]])
+    sizes = _count_groups(truth.item_group)
+    history = truth.history_by_group[users].sum(axis=0)[list(_BIAS_GROUPS)]
+    return _relative_spread(shown, sizes * int(users.sum()) - history)
+
+
+def lorenz_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cumulated shares of catalogue and exposure, least shown items first.
+
+    Args:
+        counts: int (n_items,), lists that hold each item, at least one of them not 0.
+
+    Returns:
+        Two float64 (n_items + 1,) from 0 to 1 (Lorenz, 1905).
+    """
+    exposure = np.append(0.0, np.cumsum(np.sort(counts)))
+    return np.linspace(0.0, 1.0, len(exposure)), exposure / exposure[-1]
+
+
+def recall_by_popularity(per_item: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return recall per popularity decile of the target item, over test interactions.
+
+    Deciles hold a tenth of the warm items each, 10 the most popular (ties by item_id); decile 0
+    are the cold items. Recall is hits / test interactions of the decile's items (micro average),
+    so every interaction counts the same.
+
+    Args:
+        per_item: model, item_id, item_group, interaction_count, k, n_relevant, n_hits.
+        k: list length.
+
+    Returns:
+        Table model, decile, recall, n_relevant; deciles without a test interaction are left out.
+    """
+    rows = per_item[per_item["k"] == k].sort_values(["model", "interaction_count", "item_id"])
+    warm = rows["item_group"] != "cold"
+    place = warm.groupby(rows["model"]).cumsum() - 1
+    n_warm = warm.groupby(rows["model"]).transform("sum").clip(lower=1)
+    rows = rows.assign(decile=np.where(warm, 10 * place // n_warm + 1, 0))
+    totals = rows.groupby(["model", "decile"], sort=False)[["n_hits", "n_relevant"]].sum()
+    totals = totals[totals["n_relevant"] > 0].reset_index()
+    return totals.assign(recall=totals["n_hits"] / totals["n_relevant"]).drop(columns="n_hits")
+
+
+def _count_groups(groups: np.ndarray) -> np.ndarray:
+    return np.bincount(groups, minlength=len(_BIAS_GROUPS))[list(_BIAS_GROUPS)]
+
+
+def _relative_spread(numerator: np.ndarray, denominator: np.ndarray) -> float:
+    if (denominator <= 0).any() or not numerator.any():
+        return np.nan
+    rates = numerator / denominator
+    return float(rates.std() / rates.mean())
+
+
+def _list_mean(item_values: np.ndarray, lists: np.ndarray) -> np.ndarray:
+    total = padded(item_values, 0.0)[lists].sum(axis=1)
+    length = (lists != NO_ITEM).sum(axis=1)
+    return np.divide(total, length, out=np.full(len(lists), np.nan), where=length > 0)
+
+
+def _membership(lists: np.ndarray, n_items: int) -> sparse.csr_array:
+    listed = lists != NO_ITEM
+    ends = np.append(0, np.cumsum(listed.sum(axis=1)))
+    entries = np.ones(int(ends[-1]), dtype=np.float32)
+    return sparse.csr_array((entries, lists[listed], ends), shape=(len(lists), n_items))

@@ -1,0 +1,235 @@
+"""Several models beside each other: values with intervals, and each against the baseline."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from longtail.metrics.scoring import ALL, Cell, ModelScores, user_group_masks
+from longtail.metrics.significance import (
+    bootstrap_means,
+    effect_size,
+    holm,
+    percentile_interval,
+    sign_flip_p_values,
+)
+from longtail.metrics.tables import NEW, USER_GROUPS, GroundTruth
+
+Row = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How uncertainty is measured: draws, their seed, and the confidence of intervals."""
+
+    draws: int
+    seed: int
+    confidence: float
+
+
+class _Population(NamedTuple):
+    """Users that are resampled together, and the user groups reported for them.
+
+    The first reported group is everybody; the further ones are labelled from 0.
+    """
+
+    users: np.ndarray
+    labels: np.ndarray
+    group_names: tuple[str, ...]
+
+    def members(self) -> list[np.ndarray]:
+        """Return who of ``users`` is in each reported group, bool (n_users,)."""
+        everybody = np.ones(len(self.users), dtype=bool)
+        return [everybody, *(self.labels == code for code in range(len(self.group_names) - 1))]
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labelled groups, at least one."""
+        return max(1, len(self.group_names) - 1)
+
+
+def compare_models(
+    scores: dict[str, ModelScores], truth: GroundTruth, baseline: str, resampling: Resampling
+) -> tuple[list[Row], list[Row]]:
+    """Return the leaderboard and the comparisons of every other model with the baseline.
+
+    Models are resampled together, so intervals of differences and ratios are paired. p values are
+    adjusted by Holm over the models, for each metric, k, item group and user group. A row is left
+    out where nobody has a value; without scores of the baseline there are no comparisons.
+
+    Args:
+        scores: metrics by name of the model.
+        truth: the coded ground truth.
+        baseline: the model that the others are compared with.
+        resampling: draws, seed and confidence.
+
+    Returns:
+        leaderboard rows {model, metric, k, item_group, user_group, value, ci_low, ci_high,
+        n_users} and comparison rows {model, baseline, metric, k, item_group, user_group,
+        baseline_value, value, difference, difference_ci_low, difference_ci_high, ratio,
+        ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm, n_users}; plain numbers, None
+        where one is not defined.
+    """
+    leaderboard = _population_rows(scores, truth)
+    comparisons: list[Row] = []
+    for population in _populations(truth):
+        values, means = _estimate(scores, population, resampling)
+        leaderboard += values
+        if baseline in scores:
+            comparisons += _compare(scores, baseline, means, population, resampling)
+    return _in_order(leaderboard, list(scores)), _in_order(comparisons, list(scores))
+
+
+def _populations(truth: GroundTruth) -> list[_Population]:
+    with_history = np.flatnonzero(truth.has_history)
+    new = np.flatnonzero(~truth.has_history)
+    labels = truth.user_group[with_history].astype(np.int64)
+    populations = [
+        _Population(with_history, labels, (ALL, *USER_GROUPS[:NEW])),
+        _Population(new, np.zeros(len(new), np.int64), (USER_GROUPS[NEW],)),
+    ]
+    return [population for population in populations if len(population.users)]
+
+
+def _estimate(
+    scores: dict[str, ModelScores], population: _Population, resampling: Resampling
+) -> tuple[list[Row], np.ndarray]:
+    """Return leaderboard rows, and ranking means as float32 (groups, models, cells, draws)."""
+    first = next(iter(scores.values()))
+    cells = [*first.ranking, *first.list_means]
+    columns = [_columns(model, cells, population.users) for model in scores.values()]
+    draws = bootstrap_means(
+        np.concatenate([matrix.astype(np.float32) for matrix in columns], axis=1),
+        population.labels,
+        population.n_labels,
+        resampling.draws,
+        resampling.seed,
+    )[: len(population.group_names)]
+    draws = draws.reshape(len(draws), len(scores), len(cells), resampling.draws)
+    low, high = percentile_interval(draws, resampling.confidence)
+    rows: list[Row] = []
+    for place, (model, matrix) in enumerate(zip(scores, columns, strict=True)):
+        for group, members in enumerate(population.members()):
+            means, support = _means(matrix[members])
+            for column in np.flatnonzero(support):
+                cell, enough = cells[column], support[column] > 1
+                rows.append(
+                    _key(model, cell, population.group_names[group])
+                    | {
+                        "value": float(means[column]),
+                        "ci_low": _number(low[group, place, column]) if enough else None,
+                        "ci_high": _number(high[group, place, column]) if enough else None,
+                        "n_users": int(support[column]),
+                    }
+                )
+    return rows, draws[:, :, : len(first.ranking)]
+
+
+def _compare(
+    scores: dict[str, ModelScores],
+    baseline: str,
+    draws: np.ndarray,
+    population: _Population,
+    resampling: Resampling,
+) -> list[Row]:
+    others = [model for model in scores if model != baseline]
+    if not others:
+        return []
+    cells = list(scores[baseline].ranking)
+    reference = _columns(scores[baseline], cells, population.users)
+    columns = {model: _columns(scores[model], cells, population.users) for model in others}
+    differences = {model: matrix - reference for model, matrix in columns.items()}
+    p_values = _p_values(differences, population, resampling)
+    p_holm = holm(p_values)
+    base_draws = draws[:, list(scores).index(baseline)]
+    rows: list[Row] = []
+    for place, model in enumerate(others):
+        model_draws = draws[:, list(scores).index(model)]
+        difference = percentile_interval(model_draws - base_draws, resampling.confidence)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = percentile_interval(model_draws / base_draws, resampling.confidence)
+        for group, members in enumerate(population.members()):
+            means, support = _means(columns[model][members])
+            base_means, _ = _means(reference[members])
+            effects = effect_size(differences[model][members])
+            for column in np.flatnonzero(support):
+                value, base = float(means[column]), float(base_means[column])
+                at = (group, column)
+                rows.append(
+                    _key(model, cells[column], population.group_names[group])
+                    | {
+                        "baseline": baseline,
+                        "baseline_value": base,
+                        "value": value,
+                        "difference": value - base,
+                        "difference_ci_low": _number(difference[0][at]),
+                        "difference_ci_high": _number(difference[1][at]),
+                        "ratio": value / base if base else None,
+                        "ratio_ci_low": _number(ratio[0][at]) if base else None,
+                        "ratio_ci_high": _number(ratio[1][at]) if base else None,
+                        "effect_size": _number(effects[column]),
+                        "p_value": _number(p_values[place][at]),
+                        "p_holm": _number(p_holm[place][at]),
+                        "n_users": int(support[column]),
+                    }
+                )
+    return rows
+
+
+def _p_values(
+    differences: dict[str, np.ndarray], population: _Population, resampling: Resampling
+) -> np.ndarray:
+    """Return the p values of all models, float64 (models, groups, cells)."""
+    stacked = np.concatenate(list(differences.values()), axis=1)
+    p_values = sign_flip_p_values(
+        stacked, population.labels, population.n_labels, resampling.draws, resampling.seed
+    )[: len(population.group_names)]
+    return p_values.reshape(len(p_values), len(differences), -1).swapaxes(0, 1)
+
+
+def _population_rows(scores: dict[str, ModelScores], truth: GroundTruth) -> list[Row]:
+    sizes = {name: int(mask.sum()) for name, mask in user_group_masks(truth).items()}
+    return [
+        _key(model, cell, user_group)
+        | {"value": value, "ci_low": None, "ci_high": None, "n_users": sizes[user_group]}
+        for model, model_scores in scores.items()
+        for cell, by_group in model_scores.population.items()
+        for user_group, value in by_group.items()
+        if np.isfinite(value)
+    ]
+
+
+def _columns(scores: ModelScores, cells: list[Cell], users: np.ndarray) -> np.ndarray:
+    values = scores.ranking | scores.list_means
+    return np.stack([values[cell][users] for cell in cells], axis=1)
+
+
+def _means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the defined values of each column, and how many there are."""
+    support = (~np.isnan(values)).sum(axis=0)
+    total = np.nansum(values, axis=0)
+    undefined = np.full(len(total), np.nan)
+    return np.divide(total, support, out=undefined, where=support > 0), support
+
+
+def _key(model: str, cell: Cell, user_group: str) -> Row:
+    return {
+        "model": model,
+        "metric": cell.metric,
+        "k": int(cell.k),
+        "item_group": cell.item_group,
+        "user_group": user_group,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _in_order(rows: list[Row], models: list[str]) -> list[Row]:
+    """Sort rows by model as given, then user group; metrics keep their order."""
+    groups = (ALL, *USER_GROUPS)
+    return sorted(
+        rows,
+        key=lambda row: (models.index(str(row["model"])), groups.index(str(row["user_group"]))),
+    )

@@ -1,0 +1,69 @@
+"""Implicit-feedback matrix factorisation by alternating least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from numpy.typing import NDArray
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from longtail.models.base import Arrays, Recommender, TrainingData
+
+
+class ALS(Recommender):
+    """Weighted matrix factorisation of the `implicit` library.
+
+    Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008. A pair
+    that was observed with weight w has confidence alpha * w, any other pair confidence 1.
+    """
+
+    factors: int = Field(128, ge=1, description="Dimensions of the factors.")
+    regularization: float = Field(10.0, ge=0, description="Ridge penalty of every factor.")
+    alpha: float = Field(10.0, gt=0, description="Confidence of an interaction of weight 1.")
+    iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "factors": [64, 128, 256, 384],
+        "regularization": (0.01, 100.0),
+        "alpha": (1.0, 100.0),
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"factors": 128, "regularization": regularization, "alpha": alpha}
+        for regularization, alpha in [
+            (10.0, 10.0),
+            (30.0, 40.0),
+            (30.0, 10.0),
+            (3.0, 10.0),
+            (10.0, 40.0),
+            (10.0, 1.0),
+            (1.0, 1.0),
+            (1.0, 40.0),
+            (0.1, 10.0),
+            (0.01, 1.0),
+        ]
+    )
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Return user_factors (n_users, factors) and item_factors (n_items, factors), float32."""
+        # implicit runs its own threads: BLAS threads beneath them only get in the way.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                random_state=data.seed,
+            )
+            model.fit(sp.csr_matrix(data.histories.matrix()), show_progress=False)
+        return {"user_factors": model.user_factors, "item_factors": model.item_factors}
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the inner products of user and item factors."""
+        return arrays["user_factors"][users] @ arrays["item_factors"].T

@@ -1,0 +1,169 @@
+"""What a recommender is: hyper-parameters that can be fitted and can score.
+
+A recommender is a frozen set of hyper-parameters. ``fit`` returns what was learned as plain arrays
+and ``score`` reads them again, so that any fitted model is stored as JSON plus safetensors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from tqdm.auto import tqdm
+
+from longtail.behaviour.histories import Histories
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model may learn from.
+
+    Attributes:
+        histories: past behaviour.
+        item_vectors: (n_items, d) float32 language vectors of unit length in catalogue order; empty
+            where only collaborative models are fitted.
+        text_neighbours: (n_items, n_items) cosines of the 100 nearest items by these vectors.
+        seed: seed of everything random.
+    """
+
+    histories: Histories
+    item_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    text_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
+    seed: int = 42
+
+
+class Recommender(BaseModel, ABC):
+    """Hyper-parameters of one recommender, with the functions that fit it and score with it.
+
+    Attributes:
+        search_space: what tuning may vary, by field: a list of choices, or the two ends of a range
+            that is searched on a logarithmic scale.
+        starting_points: settings that tuning tries first, so that a small budget is well spent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {}
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+
+    @abstractmethod
+    def fit(self, data: TrainingData) -> Arrays:
+        """Learn from the data; return what was learned as named arrays."""
+
+    @abstractmethod
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return (len(users), n_items) scores of the whole catalogue; higher is better."""
+
+
+def pack_sparse(name: str, matrix: sp.csr_array) -> Arrays:
+    """Return a sparse matrix as three named arrays."""
+    return {
+        f"{name}.data": matrix.data,
+        f"{name}.indices": matrix.indices,
+        f"{name}.indptr": matrix.indptr,
+    }
+
+
+def unpack_sparse(name: str, arrays: Arrays) -> sp.csr_array:
+    """Return the square sparse matrix that ``pack_sparse`` stored."""
+    parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    n_rows = len(parts[2]) - 1
+    return sp.csr_array(parts, shape=(n_rows, n_rows))
+
+
+def user_blocks(
+    users: NDArray[np.int64], n_items: int, label: str | None = None, cells: int = 12_000_000
+) -> Iterator[NDArray[np.int64]]:
+    """Yield users in blocks whose dense scores stay below ``cells`` numbers, with progress."""
+    size = max(1, cells // max(1, n_items))
+    starts = range(0, len(users), size)
+    for start in tqdm(starts, desc=label, disable=label is None or len(starts) < 2, leave=False):
+        yield users[start : start + size]
+
+
+def top_items(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return (n, min(k, n_items)) item indices, best first; equal scores go to the lower index."""
+    k = min(k, scores.shape[1])
+    top = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(top, order, axis=1)
+
+
+def rank_unseen(
+    scores: NDArray[np.float32], seen: sp.csr_array, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rank the best k items that a user does not have yet.
+
+    Args:
+        scores: (n, n_items) finite scores; changed in place.
+        seen: (n, n_items) sparse matrix, non-zero where the user has the item.
+        k: length of the lists.
+
+    Returns:
+        (n, k) item indices and scores, best first; the score is -inf where no item is left.
+    """
+    rows = np.repeat(np.arange(len(scores)), np.diff(seen.indptr))
+    scores[rows, seen.indices] = -np.inf
+    items = top_items(scores, k)
+    return items, np.take_along_axis(scores, items, axis=1)
+
+
+def recommendation_table(
+    histories: Histories,
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    scores: NDArray[np.float32],
+) -> pd.DataFrame:
+    """Return ranked lists as a table: user_id, item_id, rank (from 1), score.
+
+    Args:
+        histories: gives the identifiers.
+        users: (n,) user indices.
+        items: (n, k) item indices, best first.
+        scores: (n, k) scores; entries of -inf are left out.
+    """
+    listed = np.isfinite(scores)
+    rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
+    return pd.DataFrame(
+        {
+            "user_id": histories.user_ids[np.repeat(users, listed.sum(axis=1))],
+            "item_id": histories.item_ids[items[listed]],
+            "rank": rank[listed].astype(np.int64),
+            "score": scores[listed].astype(np.float64),
+        }
+    )
+
+
+def recommend(
+    recommender: Recommender,
+    arrays: Arrays,
+    data: TrainingData,
+    users: NDArray[np.int64],
+    k: int,
+    label: str | None = None,
+) -> pd.DataFrame:
+    """Return the top-k lists of the users as a table, in blocks of bounded memory.
+
+    A user without a history, of whom no model knows anything, is offered the most popular items.
+    """
+    seen = data.histories.matrix()
+    popularity = data.histories.item_counts().astype(np.float32)
+    new = data.histories.history_lengths() == 0
+    tables = []
+    for block in user_blocks(users, data.histories.n_items, label):
+        block_scores = recommender.score(arrays, data, block)
+        block_scores[new[block]] = popularity
+        items, scores = rank_unseen(block_scores, seen[block], k)
+        tables.append(recommendation_table(data.histories, block, items, scores))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,122 @@
+"""Candidates of the hybrid: the best items of every source, with all sources' evidence on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longtail.models.base import (
+    Arrays,
+    Recommender,
+    TrainingData,
+    top_items,
+    user_blocks,
+)
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A recommender together with the arrays that its ``fit`` returned."""
+
+    recommender: Recommender
+    arrays: Arrays
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidate items of some users, user after user.
+
+    Attributes:
+        users: (n_users,) user indices.
+        indptr: (n_users + 1,) the candidates of user u are ``indptr[u]:indptr[u + 1]``.
+        items: (n,) item indices, ascending within a user.
+        sources: names of the evidence columns.
+        evidence: (n, n_sources) float32 standardised scores.
+    """
+
+    users: NDArray[np.int64]
+    indptr: NDArray[np.int64]
+    items: NDArray[np.int64]
+    sources: tuple[str, ...]
+    evidence: NDArray[np.float32]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Return (n,) the position in ``users`` that each candidate belongs to."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
+
+    def select_users(self, positions: NDArray[np.int64]) -> Candidates:
+        """Return the candidates of the users at these ascending positions."""
+        kept = np.isin(self.rows, positions)
+        lengths = np.diff(self.indptr)[positions]
+        return Candidates(
+            users=self.users[positions],
+            indptr=np.concatenate([[0], np.cumsum(lengths)]),
+            items=self.items[kept],
+            sources=self.sources,
+            evidence=self.evidence[kept],
+        )
+
+
+def standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centre and scale each user's scores over the catalogue, then damp the extremes.
+
+    ``t = sign(z) log(1 + |z|)``; a user for whom a source knows nothing gets zeros.
+    """
+    spread = scores.std(axis=1, keepdims=True)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    z = centred / np.where(spread > 0, spread, 1)
+    return np.sign(z) * np.log1p(np.abs(z))
+
+
+def find_candidates(
+    sources: Mapping[str, FittedModel],
+    data: TrainingData,
+    users: NDArray[np.int64],
+    per_source: int,
+    label: str | None = None,
+    common: Sequence[NDArray[np.float32]] = (),
+    per_common: int = 100,
+) -> Candidates:
+    """Unite the best unseen items of every source and read every source's evidence on them.
+
+    Args:
+        sources: fitted models by name.
+        data: the behaviour that the sources were fitted on.
+        users: (n,) ascending user indices.
+        per_source: items that each source proposes to each user.
+        label: name of the progress bar; None for none.
+        common: (n_items,) rankings that are the same for everyone, such as popularity: what a user
+            without a history is offered, and what makes every list long enough.
+        per_common: items that each of these proposes.
+    """
+    seen = data.histories.matrix()
+    lengths, items, evidence = [], [], []
+    for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
+        mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
+        unavailable = seen[block].nonzero()
+        scored = []
+        for source in sources.values():
+            scores = source.recommender.score(source.arrays, data, block)
+            scored.append(standardise(scores))
+            scores[unavailable] = -np.inf
+            np.put_along_axis(mask, top_items(scores, per_source), True, axis=1)
+        for ranking in common:
+            scores = np.tile(ranking, (len(block), 1))
+            scores[unavailable] = -np.inf
+            np.put_along_axis(mask, top_items(scores, per_common), True, axis=1)
+        mask[unavailable] = False
+        rows, columns = mask.nonzero()
+        lengths.append(mask.sum(axis=1))
+        items.append(columns)
+        evidence.append(np.stack([t[rows, columns] for t in scored], axis=1))
+    return Candidates(
+        users=users,
+        indptr=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
+        items=np.concatenate(items),
+        sources=tuple(sources),
+        evidence=np.concatenate(evidence).astype(np.float32),
+    )

@@ -1,0 +1,301 @@
+"""The hybrid: evidence of several sources joined by a gate, with one knob for the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm.auto import tqdm
+
+from longtail.behaviour.histories import Histories
+from longtail.models.base import TrainingData
+from longtail.models.candidates import Candidates, FittedModel, find_candidates
+from longtail.models.gate import Gate, GateParameters, Lists, fit_gate
+from longtail.models.tuning import ValidationTargets
+
+ITEM_FEATURES = ("popularity", "has_one", "has_five", "is_new", "trend", "popularity_by_history")
+
+
+class HybridParameters(BaseModel):
+    """Sources, candidates, gate and tail knob of the hybrid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[str, ...] = Field(description="Models whose scores are evidence.")
+    candidates_per_source: int = Field(60, ge=1, description="Items proposed by each source.")
+    trend_share: float = Field(0.1, gt=0, lt=1, description="Last share of time that is a trend.")
+    gate: GateParameters = GateParameters()
+    tail_emphasis: float | None = Field(
+        None, ge=0, description="Score lost per log(1 + count); null lets validation choose."
+    )
+    tail_emphasis_grid: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+    quality_kept: float = Field(
+        0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
+    )
+    head_margin: float = Field(
+        1.02, gt=0, description="Head recall on validation that must be kept, in units of ALS's."
+    )
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """A fitted hybrid.
+
+    Attributes:
+        gate: weights of the evidence.
+        tail_emphasis: score that an item loses per log(1 + count).
+        front: what every setting of the knob reached on cross-fitted validation lists.
+    """
+
+    gate: Gate
+    tail_emphasis: float
+    front: list[dict[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the hybrid as plain JSON, the readable weights first."""
+        gate = self.gate
+        return {
+            "tail_emphasis": self.tail_emphasis,
+            "weights": dict(zip(gate.names, gate.weights.tolist(), strict=True)),
+            "centre": gate.centre.tolist(),
+            "scale": gate.scale.tolist(),
+            "front": self.front,
+            "trees": gate.trees,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Hybrid:
+        """Read what ``to_json`` wrote."""
+        gate = Gate(
+            names=tuple(content["weights"]),
+            centre=np.array(content["centre"]),
+            scale=np.array(content["scale"]),
+            weights=np.array(list(content["weights"].values())),
+            trees=content["trees"],
+        )
+        return cls(gate, content["tail_emphasis"], content["front"])
+
+
+def item_features(histories: Histories, trend_share: float) -> NDArray[np.float32]:
+    """Return (n_items, 5) features: log count, count above 0 and 5, newness and recent trend."""
+    popularity = np.log1p(histories.item_counts())
+    trend = np.log1p(histories.recent_counts(trend_share))
+    columns = [
+        popularity,
+        np.minimum(popularity, np.log(2)),
+        np.minimum(popularity, np.log(6)),
+        (popularity == 0).astype(float),
+        trend,
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def candidate_lists(
+    candidates: Candidates, histories: Histories, parameters: HybridParameters
+) -> Lists:
+    """Join the evidence with the features of item and user."""
+    items = item_features(histories, parameters.trend_share)[candidates.items]
+    length = np.log1p(histories.history_lengths())[candidates.users][candidates.rows]
+    crossed = (items[:, 0] * (length - 2) / 2).astype(np.float32)
+    return Lists(
+        indptr=candidates.indptr,
+        features=np.column_stack([candidates.evidence, items, crossed]),
+        names=candidates.sources + ITEM_FEATURES,
+    )
+
+
+def propose(
+    sources: Mapping[str, FittedModel],
+    data: TrainingData,
+    users: NDArray[np.int64],
+    parameters: HybridParameters,
+    label: str | None = None,
+) -> Candidates:
+    """Return the candidates of the sources, of popularity and of the trend."""
+    popularity = data.histories.item_counts().astype(np.float32)
+    trend = data.histories.recent_counts(parameters.trend_share).astype(np.float32)
+    return find_candidates(
+        sources, data, users, parameters.candidates_per_source, label, common=(popularity, trend)
+    )
+
+
+def fit_hybrid(
+    sources: Mapping[str, FittedModel],
+    data: TrainingData,
+    targets: ValidationTargets,
+    baseline: FittedModel,
+    parameters: HybridParameters,
+) -> Hybrid:
+    """Learn the gate and choose the tail knob on validation users.
+
+    The knob is judged on scores of users that the gate was not fitted on (two folds).
+
+    Args:
+        sources: models fitted on the training period, by name.
+        data: the behaviour of the training period.
+        targets: validation users and their held-out items.
+        baseline: the model whose head recall must be kept.
+        parameters: see there.
+    """
+    candidates = propose(sources, data, targets.users, parameters, "Candidates")
+    lists = candidate_lists(candidates, data.histories, parameters)
+    relevant = _contains(targets.relevant, candidates.rows, candidates.items)
+    gate = fit_gate(lists, relevant, parameters.gate, data.seed)
+    scores = _cross_fitted_scores(lists, relevant, parameters.gate, data.seed)
+    counts = data.histories.item_counts()
+    offset = np.log1p(counts)[candidates.items]
+    front = [
+        {"tail_emphasis": knob, **_judge(candidates, scores - knob * offset, targets, counts)}
+        for knob in parameters.tail_emphasis_grid
+    ]
+    if parameters.tail_emphasis is not None:
+        return Hybrid(gate, parameters.tail_emphasis, front)
+    head_recall = _head_recall(baseline, data, targets, counts)
+    return Hybrid(gate, choose_tail_emphasis(front, head_recall, parameters), front)
+
+
+def choose_tail_emphasis(
+    front: list[dict[str, float]], baseline_head_recall: float, parameters: HybridParameters
+) -> float:
+    """Apply the declared rule to the front of the knob.
+
+    Among the settings that keep ``quality_kept`` of the best NDCG and ``head_margin`` of the
+    baseline's head recall: the one with the highest tail recall. Where none keeps the head, the
+    one that keeps most of it.
+    """
+    best = max(point["ndcg"] for point in front)
+    good = [point for point in front if point["ndcg"] >= parameters.quality_kept * best]
+    floor = parameters.head_margin * baseline_head_recall
+    safe = [point for point in good if point["recall_head"] >= floor]
+    if not safe:
+        return max(good, key=lambda point: point["recall_head"])["tail_emphasis"]
+    return max(safe, key=lambda point: point["recall_tail"])["tail_emphasis"]
+
+
+def recommend_hybrid(
+    hybrid: Hybrid,
+    sources: Mapping[str, FittedModel],
+    data: TrainingData,
+    users: NDArray[np.int64],
+    k: int,
+    parameters: HybridParameters,
+) -> pd.DataFrame:
+    """Return the top-k lists with the share of every source in the score.
+
+    Columns: user_id, item_id, rank (from 1), score and, for each feature of the gate, for the tail
+    knob and for the constant, ``contribution_<name>``; these sum to the score.
+    """
+    counts = np.log1p(data.histories.item_counts())
+    tables = []
+    size = 2000
+    for start in tqdm(range(0, len(users), size), desc="Recommending", leave=False):
+        candidates = propose(sources, data, users[start : start + size], parameters)
+        lists = candidate_lists(candidates, data.histories, parameters)
+        knob = -hybrid.tail_emphasis * counts[candidates.items]
+        scores = hybrid.gate.score(lists) + knob
+        best, rank = best_rows(candidates, scores, k)
+        shares = hybrid.gate.contributions(lists, best)
+        table = pd.DataFrame(
+            {
+                "user_id": data.histories.user_ids[candidates.users[candidates.rows[best]]],
+                "item_id": data.histories.item_ids[candidates.items[best]],
+                "rank": rank,
+                "score": scores[best],
+            }
+        )
+        for column, name in enumerate((*lists.names, "constant")):
+            table[f"contribution_{name}"] = shares[:, column]
+        table["contribution_tail_emphasis"] = knob[best]
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def best_rows(
+    candidates: Candidates, scores: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of each user's k best candidates, best first, and their ranks from 1."""
+    order = np.lexsort((candidates.items, -scores, candidates.rows))
+    rank = np.arange(len(order)) - candidates.indptr[candidates.rows[order]] + 1
+    listed = rank <= k
+    return order[listed], rank[listed]
+
+
+def _cross_fitted_scores(
+    lists: Lists, relevant: NDArray[np.bool_], parameters: GateParameters, seed: int
+) -> NDArray[np.float64]:
+    """Score every user with a gate fitted on the other half of the users."""
+    n_users = len(lists.indptr) - 1
+    first_half = np.random.default_rng(seed).permutation(n_users) < n_users / 2
+    scores = np.empty(len(lists.features))
+    for fold in (first_half, ~first_half):
+        fitted, fitted_rows = _select(lists, ~fold)
+        judged, judged_rows = _select(lists, fold)
+        gate = fit_gate(fitted, relevant[fitted_rows], parameters, seed)
+        scores[judged_rows] = gate.score(judged)
+    return scores
+
+
+def _select(lists: Lists, users: NDArray[np.bool_]) -> tuple[Lists, NDArray[np.bool_]]:
+    """Return the lists of some users and the mask of their rows."""
+    lengths = np.diff(lists.indptr)
+    rows = np.repeat(users, lengths)
+    indptr = np.concatenate([[0], np.cumsum(lengths[users])])
+    return Lists(indptr, lists.features[rows], lists.names), rows
+
+
+def _judge(
+    candidates: Candidates,
+    scores: NDArray[np.float64],
+    targets: ValidationTargets,
+    counts: NDArray[np.int64],
+    k: int = 20,
+) -> dict[str, float]:
+    """Return NDCG, recall by item group and coverage of the top-k lists on validation."""
+    best, rank = best_rows(candidates, scores, k)
+    row, item = candidates.rows[best], candidates.items[best]
+    hit = _contains(targets.relevant, row, item)
+    n_users = len(targets.users)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(discounts)[np.minimum(np.diff(targets.relevant.indptr), k) - 1]
+    gained = np.bincount(row[hit], weights=discounts[rank[hit] - 1], minlength=n_users)
+    result = {"ndcg": float((gained / ideal).mean())}
+    for group, members in popularity_groups(counts).items():
+        support = targets.relevant[:, members].sum(axis=1)
+        hits = np.bincount(row[hit & members[item]], minlength=n_users)
+        with_target = support > 0
+        recall = hits[with_target] / support[with_target]
+        result[f"recall_{group}"] = float(recall.mean()) if with_target.any() else 0.0
+    result["coverage"] = len(np.unique(item)) / len(counts)
+    return result
+
+
+def popularity_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    """Return masks of head (the fifth of the warm items with most users), tail and cold items."""
+    warm = counts > 0
+    head = np.zeros(len(counts), dtype=bool)
+    by_count = np.argsort(-counts, kind="stable")
+    head[by_count[: max(1, int(0.2 * warm.sum()))]] = True
+    return {"head": head, "tail": warm & ~head, "cold": ~warm}
+
+
+def _head_recall(
+    model: FittedModel, data: TrainingData, targets: ValidationTargets, counts: NDArray[np.int64]
+) -> float:
+    """Return the head recall@20 of a model on the validation users."""
+    lists = find_candidates({"baseline": model}, data, targets.users, per_source=20)
+    return _judge(lists, lists.evidence[:, 0].astype(np.float64), targets, counts)["recall_head"]
+
+
+def _contains(
+    matrix: sp.csr_array, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return for each coordinate whether the sparse matrix has an entry there."""
+    entry_rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    entries = entry_rows.astype(np.int64) * matrix.shape[1] + matrix.indices
+    return np.isin(rows * matrix.shape[1] + columns, entries)

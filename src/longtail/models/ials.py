@@ -1,0 +1,101 @@
+"""iALS with frequency-scaled regularisation, plain and with the item text as prior of the factors.
+
+Rendle, Krichene, Zhang, Koren: Revisiting the Performance of iALS on Item Recommendation
+Benchmarks, RecSys 2022; the feature-aware form is that of the `irspack` library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from irspack import IALSRecommender
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtail.models.base import Arrays, Recommender, TrainingData
+
+
+class IALS(Recommender):
+    """Weighted matrix factorisation whose regularisation grows with the number of interactions."""
+
+    factors: int = Field(128, ge=1, description="Dimensions of the factors.")
+    regularization: float = Field(0.003, gt=0, description="Penalty, scaled by frequency.")
+    unobserved_weight: float = Field(0.1, gt=0, description="Weight of pairs not observed.")
+    epochs: int = Field(12, ge=1, description="Sweeps over users and items.")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "factors": [64, 128, 256, 384],
+        "regularization": (0.0003, 0.03),
+        "unobserved_weight": (0.01, 1.0),
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"factors": 128, "regularization": regularization, "unobserved_weight": weight}
+        for regularization, weight in [(0.003, 0.1), (0.01, 0.03), (0.003, 0.03), (0.01, 0.3)]
+    )
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Return user_factors (n_users, factors) and item_factors (n_items, factors), float32."""
+        return self._factorise(data, {})
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the inner products of user and item factors."""
+        return arrays["user_factors"][users] @ arrays["item_factors"].T
+
+    def _factorise(self, data: TrainingData, features: dict[str, Any]) -> Arrays:
+        """Fit on the items that somebody has: an item of the future must not look unwanted."""
+        warm = np.flatnonzero(data.histories.item_counts())
+        model = IALSRecommender(
+            sp.csr_matrix(data.histories.matrix()[:, warm]),
+            n_components=self.factors,
+            reg=self.regularization,
+            alpha0=self.unobserved_weight,
+            train_epochs=self.epochs,
+            random_seed=data.seed,
+            n_threads=2,
+            **features,
+        )
+        # The library prints a progress bar of its own to the standard output.
+        with contextlib.redirect_stdout(io.StringIO()):
+            model.learn()
+        item_factors = np.zeros((data.histories.n_items, self.factors), dtype=np.float32)
+        item_factors[warm] = model.get_item_embedding()
+        return {
+            "user_factors": np.ascontiguousarray(model.get_user_embedding(), dtype=np.float32),
+            "item_factors": item_factors,
+        }
+
+
+class FeatureIALS(IALS):
+    """iALS whose item factors are drawn towards a linear map of the item text.
+
+    An item with few interactions stays near its text; a new item is placed by the map alone, which
+    a ridge regression from text to the fitted factors gives.
+    """
+
+    text_weight: float = Field(1.0, gt=0, description="Ridge penalty of the map from the text.")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **IALS.search_space,
+        "text_weight": [1.0, 30.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "text_weight": 1.0} for point in IALS.starting_points
+    )
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Return user_factors and item_factors; those of new items come from their text."""
+        warm = data.histories.item_counts() > 0
+        text = data.item_vectors
+        features = {"item_features": text[warm], "lambda_item_feature": self.text_weight}
+        arrays = self._factorise(data, features)
+        gram = text[warm].T @ text[warm] + self.text_weight * np.eye(text.shape[1], dtype="f4")
+        text_map = np.linalg.solve(gram, text[warm].T @ arrays["item_factors"][warm])
+        arrays["item_factors"][~warm] = text[~warm] @ text_map
+        return arrays

@@ -1,0 +1,41 @@
+"""The user's text profile: the weighted mean of the language vectors of the user's items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.text.whitening import unit_length
+
+
+def user_profiles(data: TrainingData, decay: float) -> NDArray[np.float32]:
+    """Return (n_users, d) float32 recency-weighted sums of item vectors, of unit length."""
+    histories = data.histories
+    weights = histories.weights * histories.recency_weights(decay)
+    return unit_length(histories.matrix(weights) @ data.item_vectors)
+
+
+class TextProfile(Recommender):
+    """Rank items by the cosine between their text and the user's profile of texts."""
+
+    recency_decay: float = Field(0.85, gt=0, le=1, description="Weight lost per newer item.")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "recency_decay": [0.5, 0.7, 0.85, 1.0]
+    }
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Return the profiles and the vectors they are compared with."""
+        profiles = user_profiles(data, self.recency_decay)
+        return {"user_profiles": profiles, "item_vectors": data.item_vectors}
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the cosines of profiles and item vectors."""
+        return arrays["user_profiles"][users] @ arrays["item_vectors"].T

@@ -1,0 +1,157 @@
+"""Choosing hyper-parameters on validation users, with the same declared budget for every model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm.auto import tqdm
+
+from longtail.behaviour.histories import Histories
+from longtail.models.base import Arrays, Recommender, TrainingData, rank_unseen, user_blocks
+
+
+class TuningParameters(BaseModel):
+    """The budget and the objective of every model's tuning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: int = Field(10, ge=1, description="Settings tried for each model.")
+    k: int = Field(20, ge=1, description="Length of the lists whose NDCG is maximised.")
+    max_users: int = Field(4000, ge=1, description="Validation users, drawn at random.")
+    seed: int = Field(42, description="Seed of the drawn users, the search and the models.")
+
+
+@dataclass(frozen=True)
+class ValidationTargets:
+    """Held-out items of validation users.
+
+    Attributes:
+        users: (n,) ascending indices of users with a history and a held-out item.
+        relevant: (n, n_items) sparse, non-zero where the item was held out.
+    """
+
+    users: NDArray[np.int64]
+    relevant: sp.csr_array
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The outcome of a tuning: the best setting, its fitted arrays and every trial."""
+
+    recommender: Recommender
+    arrays: Arrays
+    trials: list[dict[str, Any]]
+
+
+def validation_targets(
+    histories: Histories, held_out: sp.csr_array, max_users: int, seed: int
+) -> ValidationTargets:
+    """Draw validation users who have a history and at least one held-out item.
+
+    Args:
+        histories: the behaviour that models are fitted on.
+        held_out: (n_users, n_items) sparse matrix of the later behaviour.
+        max_users: users drawn without replacement when there are more.
+        seed: seed of the draw.
+    """
+    has_history = histories.history_lengths() > 0
+    eligible = np.flatnonzero(has_history & (np.diff(held_out.indptr) > 0))
+    if len(eligible) > max_users:
+        drawn = np.random.default_rng(seed).choice(eligible, max_users, replace=False)
+        eligible = np.sort(drawn)
+    return ValidationTargets(eligible, held_out[eligible])
+
+
+def ndcg(items: NDArray[np.int64], relevant: sp.csr_array) -> NDArray[np.float64]:
+    """Return the NDCG of each list against its held-out items (binary gain, log2 discount).
+
+    Args:
+        items: (n, k) item indices, best first.
+        relevant: (n, n_items) sparse, non-zero where relevant; at least one in every row.
+    """
+    k = items.shape[1]
+    rows = np.arange(len(items))[:, None]
+    hits = relevant[rows, items].toarray() > 0
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discounts)])
+    return (hits * discounts).sum(axis=1) / ideal[np.minimum(np.diff(relevant.indptr), k)]
+
+
+def validation_ndcg(
+    recommender: Recommender,
+    arrays: Arrays,
+    data: TrainingData,
+    targets: ValidationTargets,
+    k: int,
+) -> float:
+    """Return the mean NDCG@k over the validation users, all unseen items being candidates."""
+    seen = data.histories.matrix()
+    values = []
+    for start_users in user_blocks(targets.users, data.histories.n_items):
+        rows = np.searchsorted(targets.users, start_users)
+        items, _ = rank_unseen(recommender.score(arrays, data, start_users), seen[start_users], k)
+        values.append(ndcg(items, targets.relevant[rows]))
+    return float(np.concatenate(values).mean())
+
+
+def tune(
+    recommender: type[Recommender],
+    data: TrainingData,
+    targets: ValidationTargets,
+    parameters: TuningParameters,
+    on_trial: Callable[[dict[str, Any]], None] | None = None,
+) -> Tuned:
+    """Search for the setting with the highest validation NDCG.
+
+    The declared starting points come first, then a seeded tree-structured Parzen search (Bergstra
+    et al., NIPS 2011). A model without a search space takes one trial.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=parameters.seed)
+    )
+    for point in recommender.starting_points:
+        study.enqueue_trial(dict(point))
+    best: Tuned | None = None
+    best_value = -np.inf
+    trials: list[dict[str, Any]] = []
+    n_trials = parameters.trials if recommender.search_space else 1
+    for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
+        trial = study.ask()
+        setting = recommender(**_suggest(trial, recommender))
+        started = time.perf_counter()
+        arrays = setting.fit(data)
+        seconds = time.perf_counter() - started
+        value = validation_ndcg(setting, arrays, data, targets, parameters.k)
+        study.tell(trial, value)
+        record = {
+            "trial": number,
+            "parameters": setting.model_dump(mode="json"),
+            f"validation_ndcg_at_{parameters.k}": value,
+            "fit_seconds": seconds,
+        }
+        trials.append(record)
+        if on_trial is not None:
+            on_trial(record)
+        if value > best_value:
+            best, best_value = Tuned(setting, arrays, trials), value
+    assert best is not None
+    return best
+
+
+def _suggest(trial: optuna.Trial, recommender: type[Recommender]) -> dict[str, Any]:
+    suggestion: dict[str, Any] = {}
+    for name, space in recommender.search_space.items():
+        if isinstance(space, list):
+            suggestion[name] = trial.suggest_categorical(name, space)
+        else:
+            suggestion[name] = trial.suggest_float(name, *space, log=True)
+    return suggestion

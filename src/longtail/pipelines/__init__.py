@@ -1,0 +1,1 @@
+"""Kedro pipelines: wiring only, the work is done by the domain packages."""

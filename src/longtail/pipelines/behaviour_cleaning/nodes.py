@@ -1,0 +1,121 @@
+"""Nodes of the behaviour cleaning."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from longtail.behaviour import groups
+from longtail.behaviour.columns import map_columns
+from longtail.behaviour.interactions import InteractionSettings, clean_interactions
+from longtail.behaviour.items import clean_items
+from longtail.behaviour.splits import (
+    SPLITS,
+    Assignment,
+    assign_splits,
+    check_evaluable,
+    count_evaluation,
+    fingerprint,
+    split_table,
+)
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+
+
+def clean_behaviour(
+    raw_interactions: ir.Table, raw_items: ir.Table, parameters: BehaviourCleaningParameters
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
+    """Type and clean both files, and make sure that somebody can be evaluated.
+
+    Everything that can make the input unusable is found here, before anything is written.
+
+    Returns:
+        interactions, rejected interactions, items, rejected items, cleaning report.
+
+    Raises:
+        UserError: When the input cannot be used.
+    """
+    item_columns = parameters.items_columns.model_dump()
+    log_columns = parameters.interactions_columns.model_dump()
+    raw_items = map_columns(raw_items, item_columns, required=["item_id"], file="items")
+    raw_log = map_columns(
+        raw_interactions, log_columns, required=["user_id", "item_id"], file="interactions"
+    )
+    items = clean_items(raw_items)
+    log = clean_interactions(raw_log, items.items, _interaction_settings(parameters))
+    assignment = _assign(log.interactions, parameters)
+    evaluation = count_evaluation(assignment, items.report["rows_kept"])
+    check_evaluable(evaluation)
+    report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
+    return log.interactions, log.rejected, items.items, items.rejected, report
+
+
+def split_interactions(
+    interactions: ir.Table, parameters: BehaviourCleaningParameters
+) -> tuple[ir.Table, ir.Table, ir.Table, dict[str, Any]]:
+    """Split the interactions and say how.
+
+    Returns:
+        train, validation and test interactions, and the split's protocol, counts and fingerprint.
+    """
+    assignment = _assign(interactions, parameters)
+    train, validation, test = (split_table(assignment, name).cache() for name in SPLITS)
+    cutoffs = assignment.cutoffs
+    split = {
+        "protocol": assignment.protocol,
+        "has_order": assignment.has_order,
+        "validation_start": cutoffs.validation_start if cutoffs else None,
+        "test_start": cutoffs.test_start if cutoffs else None,
+        "fingerprint": fingerprint([train, validation, test]),
+        "n_train": train.count().to_pyarrow().as_py(),
+        "n_validation": validation.count().to_pyarrow().as_py(),
+        "n_test": test.count().to_pyarrow().as_py(),
+    }
+    return train, validation, test, split
+
+
+def group_items_and_users(
+    items: ir.Table, train: ir.Table, validation: ir.Table, test: ir.Table
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Group items by popularity and users by length of history, both before the test period.
+
+    Returns:
+        item groups in catalogue order, user groups sorted by user_id.
+    """
+    history = train.union(validation)
+    item_ids = items.select("item_id").order_by("item_id").to_pandas()["item_id"]
+    users = history.union(test).select("user_id").distinct()
+    user_ids = users.order_by("user_id").to_pandas()["user_id"]
+    return (
+        groups.item_groups(item_ids, _count_by(history, "item_id")),
+        groups.user_groups(user_ids, _count_by(history, "user_id")),
+    )
+
+
+def _interaction_settings(parameters: BehaviourCleaningParameters) -> InteractionSettings:
+    last_day = parameters.latest_date or (datetime.now(UTC) + timedelta(days=1)).date()
+    return InteractionSettings(
+        timestamps=parameters.timestamps,
+        protocol=parameters.protocol,
+        earliest=_unix_seconds(parameters.earliest_date),
+        latest=_unix_seconds(last_day + timedelta(days=1)) - 1,
+        min_rating=parameters.min_rating,
+    )
+
+
+def _assign(interactions: ir.Table, parameters: BehaviourCleaningParameters) -> Assignment:
+    return assign_splits(
+        interactions,
+        protocol=parameters.protocol,
+        earliest=_unix_seconds(parameters.earliest_date),
+        seed=parameters.seed,
+    )
+
+
+def _unix_seconds(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def _count_by(interactions: ir.Table, column: str) -> pd.Series:
+    counts = interactions.group_by(column).aggregate(n=interactions.count()).to_pandas()
+    return counts.set_index(column)["n"]

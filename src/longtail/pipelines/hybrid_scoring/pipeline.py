@@ -1,0 +1,49 @@
+"""Wiring of the language models and of the hybrid."""
+
+from kedro.pipeline import Node, Pipeline
+
+from longtail.models import LANGUAGE
+from longtail.pipelines.hybrid_scoring.nodes import (
+    SOURCES,
+    fit_hybrid_gate,
+    recommend_with_hybrid,
+)
+from longtail.pipelines.recommenders import (
+    BEHAVIOUR_TABLES,
+    TEXT_TABLES,
+    create_recommender_pipeline,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Fit the models that read text, learn the gate, recommend with the hybrid."""
+    shared = BEHAVIOUR_TABLES | TEXT_TABLES | {"hybrid": "params:hybrid", "tuning": "params:tuning"}
+    hybrid = Pipeline(
+        [
+            Node(
+                fit_hybrid_gate,
+                inputs=shared | _fitted("validation_model"),
+                outputs="hybrid_gate",
+                name="fit_hybrid_gate",
+            ),
+            Node(
+                recommend_with_hybrid,
+                inputs=shared
+                | _fitted("model")
+                | {
+                    "gate": "hybrid_gate",
+                    "test": "test_interactions@pandas",
+                    "length": "params:recommendation_length",
+                },
+                outputs="recommendations_hybrid",
+                name="recommend_hybrid",
+            ),
+        ]
+    )
+    return create_recommender_pipeline(LANGUAGE, text=True) + hybrid
+
+
+def _fitted(arrays: str) -> dict[str, str]:
+    """Return the inputs that hold the hyper-parameters and fitted arrays of every source."""
+    hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in SOURCES}
+    return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in SOURCES}

@@ -1,0 +1,22 @@
+"""Parameters of the item encoding."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from longtail.text.encoder import EncoderParameters
+
+
+class ItemEncodingParameters(BaseModel):
+    """From item fields to whitened language vectors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fields: tuple[str, ...] = Field(
+        ("title", "categories", "brand", "description"),
+        min_length=1,
+        description="Text fields in the order in which they are joined.",
+    )
+    max_characters: int = Field(600, ge=1, description="Length at which an item's text is cut.")
+    encoder: EncoderParameters = EncoderParameters()
+    whitening_strength: float = Field(0.5, ge=0, le=1, description="0 none, 1 equal variances.")
+    dimensions: int = Field(256, ge=2, description="Principal axes kept by the whitening.")
+    neighbours: int = Field(100, ge=1, description="Nearest items by text that are kept.")

@@ -1,0 +1,184 @@
+"""The steps that every recommender takes: tune on validation, refit, recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from kedro.pipeline import Node, Pipeline
+from numpy.typing import NDArray
+
+from longtail.behaviour.histories import Histories, build_histories
+from longtail.models.base import Arrays, Recommender, TrainingData, recommend
+from longtail.models.candidates import FittedModel
+from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
+
+BEHAVIOUR_TABLES = {
+    "train": "train_interactions@pandas",
+    "validation": "validation_interactions@pandas",
+    "item_groups": "item_groups",
+    "user_groups": "user_groups",
+}
+TEXT_TABLES = {"item_vectors": "item_vectors", "text_neighbours": "text_neighbours"}
+
+
+def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text: bool) -> Pipeline:
+    """Return the nodes that tune, refit and recommend with each of the recommenders.
+
+    Args:
+        recommenders: classes by name.
+        text: whether they read language vectors.
+    """
+    tables = BEHAVIOUR_TABLES | (TEXT_TABLES if text else {})
+    return sum(
+        (
+            _recommender_nodes(name, recommender, tables)
+            for name, recommender in recommenders.items()
+        ),
+        start=Pipeline([]),
+    )
+
+
+def _recommender_nodes(
+    name: str, recommender: type[Recommender], tables: dict[str, str]
+) -> Pipeline:
+    fitted = {"hyperparameters": f"{name}_hyperparameters", "arrays": f"{name}_model"}
+    return Pipeline(
+        [
+            Node(
+                _bind(tune_recommender, recommender),
+                inputs=tables | {"tuning": "params:tuning"},
+                outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
+                name=f"tune_{name}",
+            ),
+            Node(
+                _bind(refit_recommender, recommender),
+                inputs=tables
+                | {"hyperparameters": f"{name}_hyperparameters", "tuning": "params:tuning"},
+                outputs=f"{name}_model",
+                name=f"refit_{name}",
+            ),
+            Node(
+                _bind(recommend_items, recommender),
+                inputs=tables
+                | fitted
+                | {
+                    "test": "test_interactions@pandas",
+                    "length": "params:recommendation_length",
+                    "tuning": "params:tuning",
+                },
+                outputs=f"recommendations_{name}",
+                name=f"recommend_{name}",
+            ),
+        ]
+    )
+
+
+def _bind(step: Callable[..., Any], recommender: type[Recommender]) -> Callable[..., Any]:
+    """Return the step for one recommender under the name of the step."""
+    bound = partial(step, recommender)
+    update_wrapper(bound, step)
+    return bound
+
+
+def tune_recommender(
+    recommender: type[Recommender], tuning: TuningParameters, **tables: Any
+) -> tuple[dict[str, Any], list[dict[str, Any]], Arrays]:
+    """Choose hyper-parameters on validation; return them, all trials and the fitted arrays."""
+    data = training_data(**tables, seed=tuning.seed, with_validation=False)
+    tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
+    return tuned.recommender.model_dump(mode="json"), tuned.trials, tuned.arrays
+
+
+def refit_recommender(
+    recommender: type[Recommender],
+    hyperparameters: dict[str, Any],
+    tuning: TuningParameters,
+    **tables: Any,
+) -> Arrays:
+    """Fit the chosen setting on train and validation."""
+    data = training_data(**tables, seed=tuning.seed, with_validation=True)
+    return recommender(**hyperparameters).fit(data)
+
+
+def recommend_items(
+    recommender: type[Recommender],
+    hyperparameters: dict[str, Any],
+    arrays: Arrays,
+    test: pd.DataFrame,
+    length: int,
+    tuning: TuningParameters,
+    **tables: Any,
+) -> pd.DataFrame:
+    """Return the ranked lists of all users of the test period."""
+    data = training_data(**tables, seed=tuning.seed, with_validation=True)
+    users = indices_of_users(test, data.histories)
+    label = f"{recommender.__name__} recommends"
+    return recommend(recommender(**hyperparameters), arrays, data, users, length, label)
+
+
+def training_data(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    *,
+    seed: int,
+    with_validation: bool,
+    item_vectors: dict[str, NDArray[np.float32]] | None = None,
+    text_neighbours: sp.csr_array | None = None,
+) -> TrainingData:
+    """Put the tables of the split on one index space of users and items."""
+    past = pd.concat([train, validation]) if with_validation else train
+    histories = histories_of(past, item_groups, user_groups)
+    if item_vectors is None or text_neighbours is None:
+        return TrainingData(histories, seed=seed)
+    return TrainingData(histories, item_vectors["vectors"], text_neighbours, seed)
+
+
+def histories_of(
+    interactions: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+) -> Histories:
+    """Return interactions on the index space of all users and items."""
+    return build_histories(
+        interactions,
+        user_groups["user_id"].to_numpy(dtype=object),
+        item_groups["item_id"].to_numpy(dtype=object),
+    )
+
+
+def targets_of(
+    histories: Histories, tables: dict[str, Any], tuning: TuningParameters
+) -> ValidationTargets:
+    """Return the validation users with the items that they chose after the training period."""
+    held_out = histories_of(tables["validation"], tables["item_groups"], tables["user_groups"])
+    return validation_targets(histories, held_out.matrix(), tuning.max_users, tuning.seed)
+
+
+def indices_of_users(interactions: pd.DataFrame, histories: Histories) -> NDArray[np.int64]:
+    """Return the ascending user indices of all users in a table."""
+    return np.unique(pd.Index(histories.user_ids).get_indexer(pd.Index(interactions["user_id"])))
+
+
+def fitted_models(
+    recommenders: dict[str, type[Recommender]], names: tuple[str, ...], parts: dict[str, Any]
+) -> dict[str, FittedModel]:
+    """Put saved hyper-parameters and arrays together again.
+
+    Args:
+        recommenders: classes by name.
+        names: the models wanted.
+        parts: ``<name>_hyperparameters`` and ``<name>_arrays`` of each.
+    """
+    return {
+        name: FittedModel(
+            recommenders[name](**parts[f"{name}_hyperparameters"]), parts[f"{name}_arrays"]
+        )
+        for name in names
+    }

@@ -1,0 +1,125 @@
+"""The leaderboard as a table for the terminal."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+Rows = Sequence[dict[str, Any]]
+
+_UNBOUNDED = 1000
+
+
+class _Column(NamedTuple):
+    header: str
+    metric: str
+    item_group: str = "all"
+    user_group: str = "all"
+
+
+def leaderboard_table(leaderboard: Rows, k: int = 20, baseline: str = "als") -> Table:
+    """Return the headline figures, one row a model: the best in bold, below it times the baseline.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        k: list length.
+        baseline: the model to which the second lines relate.
+    """
+    models = list(dict.fromkeys(row["model"] for row in leaderboard))
+    columns = _columns(leaderboard, k)
+    table = Table(
+        title=f"Ranking quality at {k} (x is the ratio to {baseline}; best in bold)",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("model", no_wrap=True)
+    values = [_values(leaderboard, column, k) for column in columns]
+    for column in columns:
+        table.add_column(column.header, justify="right", no_wrap=True)
+    for model in models:
+        table.add_row(model, *(_cell(by_model, model, baseline) for by_model in values))
+    return table
+
+
+def hybrid_summary(
+    comparisons: Rows, k: int = 20, model: str = "hybrid", baseline: str = "als"
+) -> str:
+    """Say in one line what a model did to tail and head recall relative to the baseline.
+
+    Args:
+        comparisons: rows of the comparisons.
+        k: list length.
+        model: the model that the line is about.
+        baseline: the model that it is compared with.
+
+    Returns:
+        The sentence, empty where the two were not compared.
+    """
+    parts = [
+        f"{group} Recall@{k} {_change(row)}"
+        for group in ("tail", "head")
+        for row in comparisons
+        if (row["model"], row["baseline"], row["metric"], row["k"])
+        == (model, baseline, "recall", k)
+        and (row["item_group"], row["user_group"]) == (group, "all")
+    ]
+    return f"{model} against {baseline}: {', '.join(parts)}." if parts else ""
+
+
+def print_leaderboard(leaderboard: Rows, comparisons: Rows, k: int, baseline: str) -> None:
+    """Print the table and the line of words below it to the standard output."""
+    console = Console()
+    table = leaderboard_table(leaderboard, k, baseline)
+    needed = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum
+    if needed > console.width:
+        console = Console(width=needed)
+    console.print(table)
+    console.print(hybrid_summary(comparisons, k, baseline=baseline), soft_wrap=True)
+
+
+def _columns(leaderboard: Rows, k: int) -> list[_Column]:
+    has_cold = any(
+        row["item_group"] == "cold" and row["user_group"] == "all" for row in leaderboard
+    )
+    columns = []
+    for metric, label in (("ndcg", "NDCG"), ("recall", "Recall")):
+        columns.append(_Column(f"{label}@{k}\noverall", metric))
+        columns += [_Column(f"\n{group}", metric, group) for group in ("head", "tail")]
+        if has_cold:
+            columns.append(_Column("\ncold", metric, "cold"))
+        columns.append(_Column("quiet\nusers", metric, "all", "quiet"))
+    return [*columns, _Column("catalog\ncoverage", "catalog_coverage")]
+
+
+def _values(leaderboard: Rows, column: _Column, k: int) -> dict[str, float]:
+    wanted = (column.metric, k, column.item_group, column.user_group)
+    return {
+        row["model"]: row["value"]
+        for row in leaderboard
+        if (row["metric"], row["k"], row["item_group"], row["user_group"]) == wanted
+    }
+
+
+def _cell(by_model: dict[str, float], model: str, baseline: str) -> Text:
+    if model not in by_model:
+        return Text("-")
+    value = by_model[model]
+    best = "bold" if value == max(by_model.values()) else ""
+    cell = Text(f"{value:.4f}", style=best)
+    reference = by_model.get(baseline)
+    if reference and model != baseline:
+        cell.append(f"\nx{value / reference:.2f}", style="dim not bold")
+    return cell
+
+
+def _change(row: dict[str, Any]) -> str:
+    low, high = row["ratio_ci_low"], row["ratio_ci_high"]
+    if row["ratio"] is None or low is None or high is None:
+        return f"{row['baseline_value']:.4f} → {row['value']:.4f}"
+    change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (row["ratio"], low, high))
+    return f"{change} (95 % interval {low} to {high})"

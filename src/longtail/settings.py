@@ -1,0 +1,41 @@
+"""Project settings: configuration loader and hooks."""
+
+import os
+from pathlib import Path
+
+import yaml
+from kedro.framework.project import LOGGING
+
+from longtail.errors import UserError
+from longtail.hooks.inputs import InputHooks
+from longtail.hooks.progress import ProgressHooks
+from longtail.hooks.tracking import TrackingHooks
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+# Kedro looks for it in the current folder only, and commands are started from elsewhere too.
+if "KEDRO_LOGGING_CONFIG" not in os.environ:
+    LOGGING.configure(yaml.safe_load((PROJECT_ROOT / "conf/logging.yml").read_text("utf-8")))
+
+
+def environment_variable(name: str, default: str | None = None) -> str:
+    """Return an environment variable for the configuration, or say that it has to be set."""
+    value = os.environ.get(name) or default
+    if value is None:
+        raise UserError(f"Set the environment variable {name} to the folder that holds your data.")
+    return value
+
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+    "custom_resolvers": {
+        "project_root": lambda: str(PROJECT_ROOT),
+        "environment_variable": environment_variable,
+    },
+}
+
+# TrackingHooks extends the hook class of kedro-mlflow, which must not be registered a second time.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+HOOKS = (InputHooks(), ProgressHooks(), TrackingHooks())

@@ -1,0 +1,211 @@
+from datetime import UTC, datetime
+
+import ibis
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longtail.behaviour.interactions import (
+    INTERACTION_COLUMNS,
+    RAW_COLUMNS,
+    InteractionSettings,
+    clean_interactions,
+)
+from longtail.errors import UserError
+
+DAY = 86_400
+NOON = int(datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp())
+EARLIEST = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp())
+LATEST = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+ITEMS = ["a", "b", "c"]
+
+
+def settings_for(**changes):
+    defaults = {
+        "timestamps": "auto",
+        "protocol": "auto",
+        "earliest": EARLIEST,
+        "latest": LATEST,
+        "min_rating": None,
+    }
+    return InteractionSettings(**(defaults | changes))
+
+
+def table(rows, columns=RAW_COLUMNS):
+    return ibis.memtable(
+        pd.DataFrame(rows, columns=list(columns)), schema=dict.fromkeys(columns, "string")
+    )
+
+
+def clean(rows, items=ITEMS, **changes):
+    """Return kept rows, rejected rows as (user, item, rule) and the report."""
+    result = clean_interactions(
+        table(rows), table([[item] for item in items], ["item_id"]), settings_for(**changes)
+    )
+    kept, rejected = result.interactions.to_pandas(), result.rejected.to_pandas()
+    report = result.report
+    assert list(kept.columns) == list(INTERACTION_COLUMNS)
+    assert report["rows_in"] == len(rows) == report["rows_kept"] + report["rows_rejected"]
+    assert (len(kept), len(rejected)) == (report["rows_kept"], report["rows_rejected"])
+    assert rejected["rule"].value_counts().to_dict() == {
+        rule: n for rule, n in report["rejected_by_rule"].items() if n
+    }
+    assert rejected["reason"].notna().all()
+    return kept, rejected, report
+
+
+def row(user="u", item="a", event=None, rating=None, time=str(NOON)):
+    return [user, item, event, rating, time]
+
+
+GOOD = [row(user=f"good{i}", item=item) for i in range(30) for item in ITEMS]
+
+
+BAD = [
+    (row(user=None), "missing_user_id"),
+    (row(user="  "), "missing_user_id"),
+    (row(item=None), "missing_item_id"),
+    (row(item=""), "missing_item_id"),
+    (row(item="z"), "unknown_item"),
+    (row(time="yesterday"), "unparsable_timestamp"),
+    (row(time="nan"), "unparsable_timestamp"),
+    (row(time="inf"), "unparsable_timestamp"),
+    (row(time="1e300"), "unparsable_timestamp"),
+    (row(time="0"), "absurd_timestamp"),
+    (row(time="1989-12-31"), "absurd_timestamp"),
+    (row(time="2031-01-01T00:00:00Z"), "absurd_timestamp"),
+    (row(time=None), "missing_timestamp"),
+    (row(rating="good"), "invalid_rating"),
+    (row(rating="NaN"), "invalid_rating"),
+    (row(rating="-inf"), "invalid_rating"),
+    (row(rating="3.4"), "below_min_rating"),
+    (row(user="good0"), "duplicate"),
+    (row(user="good1", time=str(NOON + 1)), "repeated_pair"),
+]
+
+
+def test_each_rule_rejects_its_rows_with_its_reason():
+    kept, rejected, _ = clean(
+        [*GOOD, *(bad for bad, _ in BAD)], min_rating=3.5, protocol="temporal"
+    )
+    assert len(kept) == len(GOOD)
+    as_read = rejected[list(RAW_COLUMNS)].astype(object).where(lambda table: table.notna(), None)
+    rules = dict(zip(map(tuple, as_read.to_numpy().tolist()), rejected["rule"], strict=True))
+    assert rules == {tuple(bad): rule for bad, rule in BAD}
+
+
+def test_rejected_rows_are_as_read():
+    _, rejected, _ = clean([*GOOD, row(user=" u", event="view", rating="x7", time=" 12 ")])
+    assert rejected[list(RAW_COLUMNS)].to_numpy().tolist() == [[" u", "a", "view", "x7", " 12 "]]
+
+
+def test_times_of_all_notations_become_unix_seconds():
+    times = {
+        "u1": str(NOON),
+        "u2": str(NOON * 1000 + 1),
+        "u3": f"{NOON}.75",
+        "u4": "2020-01-01T12:00:00Z",
+        "u5": "2020-01-01 12:00:00",
+        "u6": "2020-01-01T14:00:00+02:00",
+        "u7": "2020-01-01T12:00:00.500",
+        "u8": "2020-01-01T08:30-0330",
+        "u9": "2020-01-01T13:00:00.25+01",
+    }
+    kept, _, report = clean([row(user=user, time=time) for user, time in times.items()])
+    assert kept["timestamp"].tolist() == [NOON] * len(times)
+    assert report["timestamps"] == {"kind": "calendar", "calendar_share": 1.0}
+
+
+def test_small_numbers_are_positions_and_keep_rows_without():
+    kept, _, report = clean([row(time="1"), row(item="b", time="2"), row(item="c", time=None)])
+    assert report["timestamps"]["kind"] == "ordinal"
+    assert kept["timestamp"].tolist()[:2] == [1, 2]
+
+
+def test_the_kind_of_times_can_be_prescribed():
+    kept, _, report = clean([row(time="200000000"), row(item="b", time="5")], timestamps="ordinal")
+    assert (len(kept), report["timestamps"]["kind"]) == (2, "ordinal")
+
+
+def test_no_times_at_all():
+    kept, _, report = clean([row(time=None), row(item="b", time="")])
+    assert (len(kept), report["timestamps"]["kind"]) == (2, "none")
+
+
+def test_auto_keeps_rows_without_time_when_too_many_lack_it():
+    kept, _, _ = clean([row(), row(item="b", time=None)])
+    assert len(kept) == 2
+
+
+def test_temporal_rejects_rows_without_time_however_many():
+    _, rejected, _ = clean([row(), row(item="b", time=None)], protocol="temporal")
+    assert rejected["rule"].tolist() == ["missing_timestamp"]
+
+
+@pytest.mark.parametrize(("time", "found"), [("3", "positions"), (None, "no times")])
+def test_temporal_needs_calendar_times(time, found):
+    with pytest.raises(UserError, match=f"holds {found}.*timestamp.*protocol to per_user"):
+        clean([row(time=time)], protocol="temporal")
+
+
+def test_rows_without_rating_pass_the_minimum():
+    kept, _, _ = clean([row(), row(item="b", rating="4"), row(item="c", rating="")], min_rating=3.5)
+    assert kept["rating"].isna().tolist() == [True, False, True]
+
+
+def test_the_first_of_a_repeated_pair_is_kept():
+    kept, rejected, _ = clean(
+        [row(time=str(NOON + 5)), row(time=None), row(time=str(NOON)), row(time=str(NOON))],
+        protocol="per_user",
+    )
+    assert kept["timestamp"].tolist() == [NOON]
+    assert sorted(rejected["rule"]) == ["duplicate", "repeated_pair", "repeated_pair"]
+
+
+def test_equal_values_in_different_spelling_are_duplicates():
+    rows = [row(rating="4", time="2020-01-01T12:00:00Z"), row(rating="4.0", time=str(NOON))]
+    _, rejected, _ = clean(rows)
+    assert rejected["rule"].tolist() == ["duplicate"]
+
+
+def test_nothing_left_says_why():
+    with pytest.raises(UserError, match=r"No interaction is left of the 2 rows.*unknown_item 2"):
+        clean([row(item="x"), row(item="y")])
+
+
+RAW_ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["u", "v", "w", None]),
+        st.sampled_from(["a", "b", "x", ""]),
+        st.sampled_from(["view", None]),
+        st.sampled_from(["1", "4", "4.0", "nan", None]),
+        st.sampled_from([str(NOON), f"{NOON}000", str(NOON + DAY), "0", "?", None]),
+    ).map(list),
+    min_size=1,
+    max_size=12,
+).map(lambda rows: [row(user="sure"), *rows])
+
+
+@settings(max_examples=8, deadline=None)
+@given(rows=RAW_ROWS, order=st.randoms(use_true_random=False))
+def test_every_row_is_kept_or_rejected_whatever_their_order(rows, order):
+    kept, rejected, report = clean(rows, min_rating=3.5)
+    assert not kept.duplicated(["user_id", "item_id"]).any()
+    shuffled = list(rows)
+    order.shuffle(shuffled)
+    again, rejected_again, report_again = clean(shuffled, min_rating=3.5)
+    pd.testing.assert_frame_equal(kept, again)
+    pd.testing.assert_frame_equal(rejected, rejected_again)
+    assert report == report_again
+
+
+@settings(max_examples=8, deadline=None)
+@given(rows=RAW_ROWS)
+def test_clean_interactions_stay_as_they_are(rows):
+    kept, _, _ = clean(rows, protocol="per_user")
+    as_text = kept[list(RAW_COLUMNS)].astype({"rating": "string", "timestamp": "Int64"})
+    as_text = as_text.astype("string").astype(object).where(as_text.notna(), None)
+    again, rejected, _ = clean(as_text.to_numpy().tolist(), protocol="per_user")
+    pd.testing.assert_frame_equal(kept, again)
+    assert rejected.empty

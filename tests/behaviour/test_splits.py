@@ -1,0 +1,155 @@
+import hashlib
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longtail.behaviour.splits import (
+    SPLITS,
+    assign_splits,
+    check_evaluable,
+    count_evaluation,
+    fingerprint,
+    split_table,
+)
+from longtail.errors import UserError
+
+EARLIEST = 631_152_000
+START = 1_500_000_000
+SCHEMA = {"user_id": "string", "item_id": "string", "timestamp": "int64", "weight": "float64"}
+
+
+def table(rows):
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    frame["timestamp"] = frame["timestamp"].astype("Int64")
+    return ibis.memtable(frame.assign(weight=1.0), schema=SCHEMA)
+
+
+def assign(rows, protocol="auto", seed=42):
+    return assign_splits(table(rows), protocol=protocol, earliest=EARLIEST, seed=seed)
+
+
+def splits_of(assignment):
+    frame = assignment.interactions.to_pandas()
+    return dict(
+        zip(zip(frame["user_id"], frame["item_id"], strict=True), frame["split"], strict=True)
+    )
+
+
+def test_temporal_cuts_at_the_interpolated_quantiles():
+    times = [START, START + 1, START + 3, START + 10, START + 40, START + 41, START + 100]
+    assignment = assign([("u", str(i), time) for i, time in enumerate(times)])
+    t80, t90 = np.quantile(times, [0.8, 0.9])
+    expected = ["test" if t >= t90 else "validation" if t >= t80 else "train" for t in times]
+    assert list(splits_of(assignment).values()) == expected
+    assert assignment.protocol == "temporal"
+    assert assignment.cutoffs.validation_start == np.ceil(t80)
+    assert assignment.cutoffs.test_start == np.ceil(t90)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_train", "n_validation", "n_test"),
+    [(1, 1, 0, 0), (2, 2, 0, 0), (3, 2, 0, 1), (4, 3, 0, 1), (5, 3, 1, 1), (8, 5, 1, 2),
+     (12, 9, 1, 2), (13, 9, 1, 3), (15, 10, 2, 3), (25, 17, 3, 5)],
+)  # fmt: skip
+def test_per_user_shares(n, n_train, n_validation, n_test):
+    assignment = assign([("u", f"{i:02}", i) for i in range(n)])
+    assert (assignment.protocol, assignment.has_order, assignment.cutoffs) == (
+        "per_user", True, None,
+    )  # fmt: skip
+    expected = ["train"] * n_train + ["validation"] * n_validation + ["test"] * n_test
+    assert [split for _, split in sorted(splits_of(assignment).items())] == expected
+
+
+def test_without_times_the_order_is_the_seeded_hash():
+    items = [f"i{i}" for i in range(10)]
+    assignment = assign([("u", item, None) for item in items], seed=7)
+    by_hash = sorted(items, key=lambda item: hashlib.md5(f"u|{item}|7".encode()).hexdigest())
+    assert not assignment.has_order
+    assert {item for (_, item), s in splits_of(assignment).items() if s == "test"} == set(
+        by_hash[-2:]
+    )
+    assert splits_of(assignment) != splits_of(assign([("u", i, None) for i in items], seed=8))
+
+
+def test_interactions_of_unknown_time_are_not_tested_on():
+    rows = [("u", "a", None), ("u", "b", 1), ("u", "c", 2)]
+    assert splits_of(assign(rows))["u", "c"] == "test"
+    assert splits_of(assign(rows))["u", "a"] == "train"
+
+
+def test_one_interaction_without_real_time_makes_auto_per_user():
+    rows = [("u", str(i), START + i) for i in range(9)]
+    assert assign(rows).protocol == "temporal"
+    assert assign([*rows, ("u", "x", None)]).protocol == "per_user"
+    assert assign(rows, protocol="per_user").protocol == "per_user"
+
+
+LOGS = st.dictionaries(
+    st.tuples(st.sampled_from("uvwxyz"), st.sampled_from("abcdefgh")),
+    st.integers(START, START + 20),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=8, deadline=None)
+@given(log=LOGS, protocol=st.sampled_from(["temporal", "per_user"]), order=st.randoms())
+def test_split_properties(log, protocol, order):
+    rows = [(user, item, time) for (user, item), time in log.items()]
+    assignment = assign(rows, protocol)
+    split = splits_of(assignment)
+    assert split.keys() == log.keys()
+    if protocol == "temporal":
+        bounds = [assignment.cutoffs.validation_start, assignment.cutoffs.test_start]
+        for pair, time in log.items():
+            assert split[pair] == SPLITS[np.searchsorted(bounds, time, side="right")]
+    else:
+        last_train = {u: max(t for (v, _), t in log.items() if v == u and split[v, _] == "train")
+                      for u, _ in log}  # fmt: skip
+        assert all(time >= last_train[u] for (u, i), time in log.items() if split[u, i] == "test")
+    order.shuffle(rows)
+    again = assign(rows, protocol)
+    assert splits_of(again) == split
+    tables = [[split_table(a, name) for name in SPLITS] for a in (assignment, again)]
+    assert fingerprint(tables[0]) == fingerprint(tables[1])
+
+
+def test_fingerprint_is_the_hash_of_the_sorted_rows():
+    rows = [("v", "a", 3), ("u", "b", 2), ("u", "a", 2), ("u", "c", 1)]
+    one = table(rows).order_by("user_id", "timestamp", "item_id")
+    text = "u\tc\t1\t1000000\nu\ta\t2\t1000000\nu\tb\t2\t1000000\nv\ta\t3\t1000000\n\n"
+    assert fingerprint([one]) == hashlib.sha256(text.encode()).hexdigest()
+    assert fingerprint([one, one]) != fingerprint([one])
+
+
+def test_counts_tell_evaluated_new_and_complete_users():
+    rows = [("all", item, START + i) for i, item in enumerate("abc")]
+    rows += [("old", item, START + 3 + i) for i, item in enumerate("ab")]
+    rows += [("mid", "a", START + 4), ("mid", "b", START + 100), ("mid", "c", START + 200)]
+    rows += [("new", "a", START + 200)]
+    counts = count_evaluation(assign(rows), n_items=3)
+    assert counts["users"] == 4
+    assert counts["evaluated_users"] == 1
+    assert counts["test_positives"] == 1
+    assert counts["new_users"] == 1
+    assert counts["users_with_every_item"] == 1
+    assert counts["n_train"] + counts["n_validation"] + counts["n_test"] == len(rows)
+    check_evaluable(counts | {"validation_users": 1})
+
+
+def test_nobody_evaluable_says_the_numbers():
+    counts = count_evaluation(assign([("u", "a", 1), ("v", "b", 2)]), n_items=2)
+    with pytest.raises(
+        UserError, match=r"Nobody can be evaluated on the test.*of 2 users.*2 train.*per_user"
+    ):
+        check_evaluable(counts)
+
+
+def test_nobody_to_validate_on_is_an_error_too():
+    counts = count_evaluation(assign([("u", item, i) for i, item in enumerate("abc")]), n_items=3)
+    with pytest.raises(UserError, match="evaluated on the validation interactions"):
+        check_evaluable(counts)

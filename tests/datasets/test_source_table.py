@@ -1,0 +1,126 @@
+import gzip
+import hashlib
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError, Version
+
+from longtail.datasets import SourceTableDataset
+from longtail.errors import UserError
+
+TEXT = b'item_id,title\n007,"Lamp, oak"\n8,\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "shop"
+
+
+def source(folder, content=None, name="items.csv", **arguments):
+    folder.mkdir(exist_ok=True)
+    if content is not None:
+        (folder / name).write_bytes(content)
+    return SourceTableDataset(folder=str(folder), stem="items", **arguments)
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.csv.gz"])
+def test_csv_columns_are_strings(folder, name):
+    content = gzip.compress(TEXT) if name.endswith("gz") else TEXT
+    table = source(folder, content, name).load()
+    assert {str(dtype) for dtype in table.schema().values()} == {"string"}
+    rows = table.to_pandas()
+    assert rows["item_id"].tolist() == ["007", "8"]
+    assert rows["title"].iloc[0] == "Lamp, oak"
+    assert rows["title"].isna().tolist() == [False, True]
+
+
+def test_parquet_columns_become_strings(folder):
+    folder.mkdir()
+    frame = pd.DataFrame({"item_id": [7, 8], "price": [1.5, None]})
+    frame.to_parquet(folder / "items.parquet")
+    rows = source(folder).load().to_pandas()
+    assert rows["item_id"].tolist() == ["7", "8"]
+    assert rows["price"].iloc[0] == "1.5"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xef\xbb\xbf" + TEXT, TEXT.replace(b"\n", b"\r\n"), TEXT.rstrip(b"\n")],
+    ids=["byte order mark", "CRLF", "no last line break"],
+)
+def test_variants_of_csv(folder, content):
+    assert source(folder, content).load().to_pandas()["item_id"].tolist() == ["007", "8"]
+
+
+def test_another_separator(folder):
+    table = source(folder, b"item_id;title\n1;a,b\n", separator=";").load()
+    assert table.to_pandas()["title"].tolist() == ["a,b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"item_id,title\n", "has column names but no rows"),
+        (b"item_id,item_id\n1,2\n", "names the column 'item_id' twice"),
+        (b"item_id,title\n1,a\n2,caf\xe9\n", "is not UTF-8 text: line 3 holds the byte 0xe9"),
+        (b"item_id,titl\xe9\n1,a\n", "is not UTF-8 text: line 1"),
+        (b"item_id,title\n1,a\n2,b,c\n", "line 3 has 3 fields where the header has 2"),
+        (b"item_id,title\n1\n", "line 2 has 1 fields where the header has 2"),
+        (b'item_id,title\n1,"open\n', "not a well-formed CSV file: line 2"),
+    ],
+)
+def test_unusable_csv_is_explained(folder, content, sentence):
+    with pytest.raises(UserError, match=sentence) as caught:
+        source(folder, content).load()
+    assert str(folder / "items.csv") in str(caught.value)
+
+
+def test_broken_compression_and_parquet(folder):
+    with pytest.raises(UserError, match=r"items.csv.gz cannot be read"):
+        source(folder, TEXT, "items.csv.gz").load()
+    (folder / "items.csv.gz").unlink()
+    with pytest.raises(UserError, match=r"items.parquet is not a readable Parquet file"):
+        source(folder, TEXT, "items.parquet").load()
+
+
+def test_missing_folder_and_file(folder):
+    dataset = SourceTableDataset(folder=str(folder), stem="items")
+    with pytest.raises(UserError, match=r"folder .*shop does not exist"):
+        dataset.load()
+    assert not dataset.exists()
+    with pytest.raises(UserError, match=r"holds no items.csv.gz, items.csv or items.parquet"):
+        source(folder).load()
+
+
+def test_two_candidates_are_one_too_many(folder):
+    source(folder, TEXT, "items.csv")
+    with pytest.raises(UserError, match=r"holds items.csv.gz and items.csv. Keep the one"):
+        source(folder, gzip.compress(TEXT), "items.csv.gz").load()
+
+
+def test_the_version_is_the_hash_of_the_content(folder):
+    expected = hashlib.sha256(TEXT).hexdigest()[:16]
+    dataset = source(folder, TEXT, version=Version(None, "2026-01-01T00.00.00.000Z"))
+    assert dataset.resolve_load_version() == expected
+    assert dataset.list_versions(full_path=False) == [expected]
+    assert dataset.list_versions() == [str(folder / "items.csv")]
+    source(folder, TEXT, version=Version(expected, None)).load()
+
+
+def test_a_pinned_version_refuses_other_content(folder):
+    with pytest.raises(UserError, match="version 0123456789abcdef was asked for"):
+        source(folder, TEXT, version=Version("0123456789abcdef", None)).load()
+
+
+def test_it_is_never_written(folder):
+    dataset = source(folder, TEXT)
+    with pytest.raises(DatasetError, match="never written"):
+        dataset.save(dataset.load())
+
+
+def test_preview_shows_the_first_rows(folder):
+    preview = source(folder, TEXT).preview(nrows=1)
+    assert preview["columns"] == ["item_id", "title"]
+    assert preview["data"] == [["007", "Lamp, oak"]]

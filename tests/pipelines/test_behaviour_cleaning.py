@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from longtail.errors import UserError
+from longtail.pipelines.behaviour_cleaning import create_pipeline
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+
+CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
+SAVE_VERSION = "2026-01-01T00.00.00.000Z"
+START = 1_500_000_000
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A small shop: ten users walk through a circle of items in their own time."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    visits = [(f"u{user}", f"i{(user + step) % 12:02}", START + 1000 * step + user)
+              for user in range(10) for step in range(8)]  # fmt: skip
+    write(folder, "interactions", pd.DataFrame(visits, columns=["user_id", "item_id", "timestamp"]))
+    items = [(f"i{i:02}", f"Item number {i}" if i else "") for i in range(13)]
+    write(folder, "items", pd.DataFrame(items, columns=["item_id", "title"]))
+    return folder
+
+
+def write(folder, stem, frame):
+    frame.to_csv(folder / f"{stem}.csv", index=False)
+
+
+def read(folder, stem):
+    return pd.read_csv(folder / f"{stem}.csv", dtype=str)
+
+
+def run(folder, **parameters):
+    """Run the pipeline with the project's catalog, its data folder beside the input."""
+    text = CATALOG.read_text().replace("${globals:source_folder}", str(folder))
+    entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
+    for entry in entries.values():
+        if "filepath" in entry:
+            entry["filepath"] = str(folder.parent / entry["filepath"])
+    catalog = DataCatalog.from_config(entries, save_version=SAVE_VERSION)
+    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(**parameters)
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog
+
+
+def written(folder):
+    return [path for path in (folder.parent / "data").rglob("*") if path.is_file()]
+
+
+def test_all_outputs(shop):
+    catalog = run(shop)
+    names = ["train", "validation", "test"]
+    tables = [catalog.load(f"{name}_interactions@pandas") for name in names]
+    split = catalog.load("split")
+    report = catalog.load("cleaning_report")
+    assert [len(table) for table in tables] == [split[f"n_{name}"] for name in names]
+    assert sum(map(len, tables)) == len(catalog.load("interactions@pandas")) == 80
+    assert split["protocol"] == "temporal"
+    train, validation, test = tables
+    assert train["timestamp"].max() < split["validation_start"] <= validation["timestamp"].min()
+    assert validation["timestamp"].max() < split["test_start"] <= test["timestamp"].min()
+    for table in tables:
+        assert table.equals(table.sort_values(["user_id", "timestamp", "item_id"]))
+        assert set(table["weight"]) == {1.0}
+    items = catalog.load("items@pandas")
+    assert items["item_id"].is_monotonic_increasing
+    item_groups = catalog.load("item_groups")
+    past = pd.concat([train, validation])
+    counts = past["item_id"].value_counts().reindex(item_groups["item_id"]).fillna(0)
+    assert item_groups["item_id"].tolist() == items["item_id"].tolist()
+    assert item_groups["interaction_count"].tolist() == counts.tolist()
+    assert "cold" in set(item_groups["item_group"])
+    assert set(catalog.load("user_groups")["user_id"]) == {f"u{i}" for i in range(10)}
+    assert report["items"]["without_text"] == 1
+    assert report["evaluation"]["evaluated_users"] == test["user_id"].nunique()
+    assert catalog.load("rejected_items").count().execute() == 0
+
+
+def test_the_order_of_rows_does_not_matter(shop, tmp_path):
+    first = run(shop)
+    shuffled = tmp_path / "again" / "shop"
+    shuffled.mkdir(parents=True)
+    for stem in ("interactions", "items"):
+        write(shuffled, stem, read(shop, stem).sample(frac=1, random_state=1))
+    second = run(shuffled)
+    for name in ("interactions@pandas", "items@pandas", "test_interactions@pandas", "item_groups"):
+        pd.testing.assert_frame_equal(first.load(name), second.load(name))
+    assert first.load("split") == second.load("split")
+
+
+def test_ordinal_positions_are_split_per_user(shop):
+    log = read(shop, "interactions")
+    log["timestamp"] = log.groupby("user_id").cumcount()
+    write(shop, "interactions", log)
+    split = run(shop).load("split")
+    assert (split["protocol"], split["n_test"], split["test_start"]) == ("per_user", 20, None)
+
+
+def test_columns_can_have_other_names(shop):
+    log = read(shop, "interactions").rename(columns={"user_id": "customer"})
+    write(shop, "interactions", log)
+    catalog = run(shop, interactions_columns={"user_id": "customer"})
+    assert catalog.load("user_groups")["user_id"].iloc[0] == "u0"
+
+
+def test_a_user_who_has_everything_trains_and_is_counted(shop):
+    log = read(shop, "interactions")
+    everything = pd.DataFrame({"user_id": "zoe", "item_id": read(shop, "items")["item_id"]})
+    write(shop, "interactions", pd.concat([log, everything.assign(timestamp=START)]))
+    catalog = run(shop)
+    assert catalog.load("cleaning_report")["evaluation"]["users_with_every_item"] == 1
+    assert "zoe" in set(catalog.load("train_interactions@pandas")["user_id"])
+    assert "zoe" not in set(catalog.load("test_interactions@pandas")["user_id"])
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_a_missing_column_ends_the_run_before_anything_is_written(shop, column):
+    write(shop, "interactions", read(shop, "interactions").drop(columns=column))
+    with pytest.raises(UserError, match=f"interactions file has no column '{column}'"):
+        run(shop)
+    assert not written(shop)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"item_id": "elsewhere"}, "No interaction is left of the 80 rows"),
+        ({"timestamp": "noon"}, "unparsable_timestamp 80"),
+        ({"timestamp": "1700-01-01"}, "absurd_timestamp 80"),
+        ({"rating": "NaN"}, "invalid_rating 80"),
+        ({"timestamp": str(START)}, "Nobody can be evaluated on the test interactions"),
+    ],
+)
+def test_unusable_interactions_end_the_run_before_anything_is_written(shop, change, sentence):
+    write(shop, "interactions", read(shop, "interactions").assign(**change))
+    with pytest.raises(UserError, match=sentence):
+        run(shop)
+    assert not written(shop)
+
+
+def test_wrong_parameters_are_named():
+    with pytest.raises(ValidationError, match="protocol"):
+        BehaviourCleaningParameters(protocol="random")
+    with pytest.raises(ValidationError, match="latest_date must not lie before"):
+        BehaviourCleaningParameters(latest_date="1985-01-01")
+    with pytest.raises(ValidationError, match="min_ratings"):
+        BehaviourCleaningParameters(min_ratings=3)

@@ -1,0 +1,155 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+from pydantic import ValidationError
+
+from longtail.errors import UserError
+from longtail.models import RECOMMENDERS
+from longtail.pipelines.evaluation import create_pipeline, nodes
+from longtail.pipelines.evaluation.params import EvaluationParameters
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
+PARAMETERS = EvaluationParameters(
+    ks=(5, 10), primary_k=10, baseline="als", bootstrap_draws=200, confidence=0.95, seed=1
+)
+N_USERS, N_ITEMS = 30, 40
+
+
+def _pairs(rng: np.random.Generator, per_user: int, first_item: int) -> pd.DataFrame:
+    items = np.concatenate([rng.permutation(N_ITEMS // 2)[:per_user] for _ in range(N_USERS)])
+    return pd.DataFrame(
+        {
+            "user_id": [f"u{user:02d}" for user in np.repeat(np.arange(N_USERS), per_user)],
+            "item_id": [f"i{item + first_item:02d}" for item in items],
+        }
+    )
+
+
+def _recommendations(rng: np.random.Generator) -> pd.DataFrame:
+    items = np.concatenate([rng.permutation(N_ITEMS)[:15] for _ in range(N_USERS)])
+    return pd.DataFrame(
+        {
+            "user_id": [f"u{user:02d}" for user in np.repeat(np.arange(N_USERS), 15)],
+            "item_id": [f"i{item:02d}" for item in items],
+            "rank": np.tile(np.arange(1, 16), N_USERS),
+            "score": 0.0,
+        }
+    )
+
+
+@pytest.fixture
+def tables() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    groups = ["head"] * 4 + ["tail"] * 26 + ["cold"] * 10
+    return {
+        "item_vectors": {"vectors": rng.normal(size=(N_ITEMS, 3)).astype(np.float32)},
+        "test_interactions": _pairs(rng, 4, 20),
+        "train_interactions": _pairs(rng, 5, 0),
+        "validation_interactions": _pairs(rng, 1, 0),
+        "item_groups": pd.DataFrame(
+            {
+                "item_id": [f"i{item:02d}" for item in range(N_ITEMS)],
+                "interaction_count": np.arange(N_ITEMS)[::-1],
+                "item_group": groups,
+            }
+        ),
+        "user_groups": pd.DataFrame(
+            {
+                "user_id": [f"u{user:02d}" for user in range(N_USERS)],
+                "user_group": ["active"] * 6 + ["quiet"] * 20 + ["new"] * 4,
+            }
+        ),
+    }
+
+
+def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
+    rng = np.random.default_rng(1)
+    pipeline = create_pipeline()
+    catalog = DataCatalog({"params:evaluation": MemoryDataset(PARAMETERS)})
+    for name in pipeline.inputs() - {"params:evaluation"}:
+        table = tables.get(name.removesuffix("@pandas"))
+        catalog[name] = MemoryDataset(_recommendations(rng) if table is None else table)
+    for name in ("leaderboard", "comparisons"):
+        catalog[name] = JSONDataset(filepath=(folder / f"{name}.json").as_posix())
+    return catalog
+
+
+def test_the_pipeline_reports_every_model_and_prints_once(
+    tables: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog = _catalog(tables, tmp_path)
+    SequentialRunner().run(create_pipeline(), catalog)
+    leaderboard = catalog["leaderboard"].load()
+    assert set(RECOMMENDERS) == {row["model"] for row in leaderboard}
+    json.dumps([leaderboard, catalog["comparisons"].load()], allow_nan=False)
+    assert {"all", "active", "quiet", "new"} == {row["user_group"] for row in leaderboard}
+    assert capsys.readouterr().out.count("NDCG@10") == 1
+
+
+def test_the_table_is_the_last_node() -> None:
+    assert create_pipeline().nodes[-1].name == "show_leaderboard"
+
+
+def test_models_that_were_not_run_are_left_out(tables: dict[str, Any]) -> None:
+    recommendations = _recommendations(np.random.default_rng(1))
+    per_user, per_item, leaderboard, comparisons = nodes.evaluate_models(
+        PARAMETERS, **tables, als=recommendations, hybrid=recommendations.iloc[:0]
+    )
+    for table in (per_user, per_item, pd.DataFrame(leaderboard)):
+        assert set(table["model"]) == {"als"}
+    assert comparisons == []
+
+
+def test_nothing_to_evaluate_says_what_to_run(tables: dict[str, Any]) -> None:
+    empty = _recommendations(np.random.default_rng(1)).iloc[:0]
+    with pytest.raises(UserError, match="run als_baseline and hybrid_scoring first"):
+        nodes.evaluate_models(PARAMETERS, **tables, als=empty)
+
+
+def test_an_unknown_baseline_is_named(tables: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"evaluation\.baseline.*'als'.*popularity"):
+        nodes.evaluate_models(PARAMETERS, **tables, popularity=pd.DataFrame())
+
+
+def test_the_same_seed_gives_the_same_numbers(tables: dict[str, Any]) -> None:
+    recommendations = _recommendations(np.random.default_rng(1))
+    results = [nodes.evaluate_models(PARAMETERS, **tables, als=recommendations) for _ in range(2)]
+    assert results[0][2] == results[1][2]
+
+
+def test_base_parameters_are_valid() -> None:
+    raw = yaml.safe_load((CONF / "parameters_evaluation.yml").read_text(encoding="utf-8"))
+    parameters = EvaluationParameters(**raw["evaluation"])
+    assert parameters.primary_k in parameters.ks
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"primary_k": 7}, "primary_k is 7"),
+        ({"confidence": 1.5}, "confidence"),
+        ({"ks": ()}, "ks"),
+        ({"ks": (0, 10)}, "ks"),
+        ({"bootstrap_draws": 1}, "bootstrap_draws"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_wrong_parameters_are_named(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        EvaluationParameters(**(PARAMETERS.model_dump() | change))
+
+
+def test_every_output_has_a_versioned_entry_in_the_reporting_layer() -> None:
+    entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
+    assert set(entries) == create_pipeline().all_outputs()
+    for entry in entries.values():
+        assert entry["versioned"] is True
+        assert entry["metadata"]["kedro-viz"]["layer"] == "reporting"

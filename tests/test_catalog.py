@@ -1,0 +1,121 @@
+"""Walks the real catalog, parameters and pipelines of every environment."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines, settings
+from kedro.framework.startup import bootstrap_project
+from kedro.io import CatalogConfigResolver
+from kedro.pipeline import Pipeline
+from kedro.validation.type_extractor import TypeExtractor
+
+ROOT = Path(__file__).resolve().parents[1]
+IN_MEMORY = {"{default}": {"type": "kedro.io.MemoryDataset"}}
+LAYERS = {
+    "raw",
+    "intermediate",
+    "primary",
+    "feature",
+    "model input",
+    "models",
+    "model output",
+    "reporting",
+}
+
+
+@pytest.fixture(params=["base", "canonical", "test"])
+def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OmegaConfigLoader:
+    """The project's configuration of one environment."""
+    monkeypatch.setenv("LONGTAIL_DATA", "data")
+    bootstrap_project(ROOT)
+    pipelines.set_requested(None)
+    return OmegaConfigLoader(str(ROOT / "conf"), env=request.param, **settings.CONFIG_LOADER_ARGS)
+
+
+@pytest.fixture
+def entries(config: OmegaConfigLoader) -> dict[str, Any]:
+    """The catalog's configuration by entry; keys that begin with ``_`` are YAML anchors."""
+    return {name: entry for name, entry in config["catalog"].items() if not name.startswith("_")}
+
+
+@pytest.fixture
+def patterns(entries: dict[str, Any]) -> CatalogConfigResolver:
+    return CatalogConfigResolver(entries, default_runtime_patterns=IN_MEMORY)
+
+
+@pytest.fixture
+def whole(config: OmegaConfigLoader) -> Pipeline:  # noqa: ARG001
+    return sum(pipelines.values(), start=Pipeline([]))
+
+
+def used_by(pipeline: Pipeline) -> tuple[set[str], set[str]]:
+    """Names of the datasets and of the parameters that the nodes of a pipeline mention."""
+    names = {name for node in pipeline.nodes for name in (*node.inputs, *node.outputs)}
+    parameters = {n for n in names if n.startswith("params:") or n == "parameters"}
+    return names - parameters, {name.removeprefix("params:") for name in parameters}
+
+
+def test_every_entry_is_versioned(entries: dict[str, Any]) -> None:
+    assert [name for name, entry in entries.items() if entry.get("versioned") is not True] == []
+
+
+def test_every_entry_has_a_known_layer(entries: dict[str, Any]) -> None:
+    layers = {
+        name: entry.get("metadata", {}).get("kedro-viz", {}).get("layer")
+        for name, entry in entries.items()
+    }
+    assert {name: layer for name, layer in layers.items() if layer not in LAYERS} == {}
+
+
+def test_no_entry_uses_pickle(entries: dict[str, Any]) -> None:
+    kinds = {name: (entry["type"], entry.get("backend")) for name, entry in entries.items()}
+    assert {name: kind for name, kind in kinds.items() if "pickle" in str(kind).lower()} == {}
+
+
+def test_every_dataset_of_a_node_is_in_the_catalog(
+    entries: dict[str, Any], patterns: CatalogConfigResolver, whole: Pipeline
+) -> None:
+    datasets, _ = used_by(whole)
+    implicit = [
+        name for name in datasets - set(entries) if patterns.match_dataset_pattern(name) is None
+    ]
+    assert implicit == []
+
+
+def test_every_entry_is_used(
+    entries: dict[str, Any], patterns: CatalogConfigResolver, whole: Pipeline
+) -> None:
+    datasets, _ = used_by(whole)
+    matched = {patterns.match_dataset_pattern(name) for name in datasets - set(entries)}
+    assert set(entries) - datasets - matched == set()
+
+
+def test_every_parameter_is_used_and_every_used_one_defined(
+    config: OmegaConfigLoader, whole: Pipeline
+) -> None:
+    _, used = used_by(whole)
+    assert set(config["parameters"]) == {name.split(".")[0] for name in used}
+
+
+def test_mlflow_marks_are_known(entries: dict[str, Any]) -> None:
+    marks = {name: entry.get("metadata", {}).get("mlflow", {}) for name, entry in entries.items()}
+    assert {name: mark for name, mark in marks.items() if set(mark) - {"artifact", "metrics"}} == {}
+
+
+def test_every_pipeline_validates_its_parameters_when_it_runs_alone(
+    config: OmegaConfigLoader, whole: Pipeline
+) -> None:
+    """Kedro matches the inputs of a node to its function's arguments by position only."""
+    _, used = used_by(whole)
+    groups = {name for name in used if isinstance(config["parameters"].get(name), dict)}
+    untyped = {
+        pipeline: groups & used_by(nodes)[1] - set(typed_parameters(nodes))
+        for pipeline, nodes in pipelines.items()
+    }
+    assert {pipeline: names for pipeline, names in untyped.items() if names} == {}
+
+
+def typed_parameters(pipeline: Pipeline) -> dict[str, type]:
+    return TypeExtractor({"pipeline": pipeline}).extract_types_from_pipelines()
