@@ -15,7 +15,6 @@ from mlflow.tracking import MlflowClient
 from longtail.demo.fabricated import write_data, write_encoder
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = sorted(path.name for path in (ROOT / "data").iterdir() if path.is_dir())
 
 RunKedro = Callable[..., str]
 
@@ -45,15 +44,13 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_project(target: Path, store: Path) -> Path:
-    """Copy configuration and code of the project, with empty data folders and MLflow store."""
+    """Copy configuration and code of the project, without data and with an empty MLflow store."""
     for name in ("conf", "src"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.rmtree(target / "conf/local")
     (target / "conf/local").mkdir()
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, target / name)
-    for layer in LAYERS:
-        (target / "data" / layer).mkdir(parents=True)
     shutil.copy(store, target / "mlflow.db")
     return target
 

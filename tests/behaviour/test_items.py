@@ -2,13 +2,14 @@ import ibis
 import pandas as pd
 import pytest
 
-from longtail.behaviour.items import ITEM_COLUMNS, clean_items
+from longtail.behaviour.items import ITEM_COLUMNS, ItemSettings, clean_items
 from longtail.errors import UserError
 
 
-def clean(*rows):
+def clean(*rows, **settings):
     frame = pd.DataFrame(list(rows), columns=list(ITEM_COLUMNS))
-    result = clean_items(ibis.memtable(frame, schema=dict.fromkeys(ITEM_COLUMNS, "string")))
+    raw = ibis.memtable(frame, schema=dict.fromkeys(ITEM_COLUMNS, "string"))
+    result = clean_items(raw, ItemSettings(**settings))
     kept, rejected, report = result.items.to_pandas(), result.rejected.to_pandas(), result.report
     assert report["rows_in"] == len(rows) == len(kept) + len(rejected)
     return kept, rejected, report

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from longtail.behaviour.splits import (
     SPLITS,
+    SplitSettings,
     assign_splits,
     check_evaluable,
     count_evaluation,
@@ -29,7 +30,8 @@ def table(rows):
 
 
 def assign(rows, protocol="auto", seed=42):
-    return assign_splits(table(rows), protocol=protocol, earliest=EARLIEST, seed=seed)
+    settings = SplitSettings(protocol, EARLIEST, seed, min_evaluated_users=0)
+    return assign_splits(table(rows), settings)
 
 
 def splits_of(assignment):
@@ -86,6 +88,16 @@ def test_one_interaction_without_real_time_makes_auto_per_user():
     assert assign(rows).protocol == "temporal"
     assert assign([*rows, ("u", "x", None)]).protocol == "per_user"
     assert assign(rows, protocol="per_user").protocol == "per_user"
+
+
+def test_auto_is_temporal_only_with_enough_users_in_both_periods():
+    rows = [(f"u{u}", f"i{i}", START + 100 * i + u) for u in range(4) for i in range(20)]
+    enough = assign_splits(table(rows), SplitSettings("auto", EARLIEST, 1, min_evaluated_users=4))
+    assert (enough.protocol, enough.reason[:7]) == ("temporal", "4 users")
+    few = assign_splits(table(rows), SplitSettings("auto", EARLIEST, 1, min_evaluated_users=5))
+    assert few.protocol == "per_user"
+    assert few.cutoffs is None
+    assert few.reason.startswith("Only 4 users")
 
 
 LOGS = st.dictionaries(

@@ -7,11 +7,13 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from longtail.behaviour.signals import SignalPresets
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
+PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
 START = 1_500_000_000
 
@@ -37,15 +39,16 @@ def read(folder, stem):
     return pd.read_csv(folder / f"{stem}.csv", dtype=str)
 
 
-def run(folder, **parameters):
+def run(folder, save_version=SAVE_VERSION, **parameters):
     """Run the pipeline with the project's catalog, its data folder beside the input."""
     text = CATALOG.read_text().replace("${globals:source_folder}", str(folder))
+    text = text.replace("${globals:data_root}", "data")
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
-    for entry in entries.values():
-        if "filepath" in entry:
-            entry["filepath"] = str(folder.parent / entry["filepath"])
-    catalog = DataCatalog.from_config(entries, save_version=SAVE_VERSION)
+    catalog = DataCatalog.from_config(entries, save_version=save_version)
+    parameters = {"min_evaluated_users": 1} | parameters
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(**parameters)
+    presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
+    catalog["params:signal_presets"] = SignalPresets(**presets)
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
 
@@ -95,6 +98,25 @@ def test_the_order_of_rows_does_not_matter(shop, tmp_path):
     assert first.load("split") == second.load("split")
 
 
+def test_auto_needs_enough_users_to_evaluate(shop, caplog):
+    with caplog.at_level("INFO", logger="longtail"):
+        catalog = run(shop, min_evaluated_users=100)
+    split, report = catalog.load("split"), catalog.load("cleaning_report")
+    assert split["protocol"] == "per_user"
+    assert "at least 100 are wanted" in split["reason"]
+    assert report["evaluation"]["reason"] == split["reason"]
+    assert f"Split protocol per_user: {split['reason']}" in caplog.messages
+
+
+def test_rows_without_time_stay_when_auto_falls_back_to_per_user(shop):
+    log = read(shop, "interactions")
+    log.loc[log.index[:2], "timestamp"] = None
+    write(shop, "interactions", log)
+    assert run(shop).load("cleaning_report")["interactions"]["rows_kept"] == 78
+    catalog = run(shop, save_version="2026-01-02T00.00.00.000Z", min_evaluated_users=100)
+    assert catalog.load("cleaning_report")["interactions"]["rows_kept"] == 80
+
+
 def test_ordinal_positions_are_split_per_user(shop):
     log = read(shop, "interactions")
     log["timestamp"] = log.groupby("user_id").cumcount()
@@ -135,13 +157,19 @@ def test_a_missing_column_ends_the_run_before_anything_is_written(shop, column):
         ({"timestamp": "noon"}, "unparsable_timestamp 80"),
         ({"timestamp": "1700-01-01"}, "absurd_timestamp 80"),
         ({"rating": "NaN"}, "invalid_rating 80"),
-        ({"timestamp": str(START)}, "Nobody can be evaluated on the test interactions"),
     ],
 )
 def test_unusable_interactions_end_the_run_before_anything_is_written(shop, change, sentence):
     write(shop, "interactions", read(shop, "interactions").assign(**change))
     with pytest.raises(UserError, match=sentence):
         run(shop)
+    assert not written(shop)
+
+
+def test_a_temporal_split_without_anybody_to_evaluate_ends_the_run(shop):
+    write(shop, "interactions", read(shop, "interactions").assign(timestamp=str(START)))
+    with pytest.raises(UserError, match="Nobody can be evaluated on the test interactions"):
+        run(shop, protocol="temporal")
     assert not written(shop)
 
 

@@ -8,7 +8,6 @@ import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from kedro_datasets.json import JSONDataset
 from pydantic import ValidationError
 
 from longtail.errors import UserError
@@ -73,12 +72,14 @@ def tables() -> dict[str, Any]:
 def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
     pipeline = create_pipeline()
-    catalog = DataCatalog({"params:evaluation": MemoryDataset(PARAMETERS)})
+    entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
+    for entry in entries.values():
+        entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()
+    catalog = DataCatalog.from_config(entries)
+    catalog["params:evaluation"] = MemoryDataset(PARAMETERS)
     for name in pipeline.inputs() - {"params:evaluation"}:
         table = tables.get(name.removesuffix("@pandas"))
         catalog[name] = MemoryDataset(_recommendations(rng) if table is None else table)
-    for name in ("leaderboard", "comparisons"):
-        catalog[name] = JSONDataset(filepath=(folder / f"{name}.json").as_posix())
     return catalog
 
 
@@ -89,6 +90,8 @@ def test_the_pipeline_reports_every_model_and_prints_once(
     SequentialRunner().run(create_pipeline(), catalog)
     leaderboard = catalog["leaderboard"].load()
     assert set(RECOMMENDERS) == {row["model"] for row in leaderboard}
+    assert set(RECOMMENDERS) == set(catalog["per_user_metrics"].load()["model"])
+    assert catalog["leaderboard_plot"].load().data
     json.dumps([leaderboard, catalog["comparisons"].load()], allow_nan=False)
     assert {"all", "active", "quiet", "new"} == {row["user_group"] for row in leaderboard}
     assert capsys.readouterr().out.count("NDCG@10") == 1

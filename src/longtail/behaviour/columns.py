@@ -9,14 +9,14 @@ from longtail.errors import UserError
 
 
 def map_columns(
-    table: ir.Table, mapping: Mapping[str, str], *, required: Collection[str], file: str
+    table: ir.Table, mapping: Mapping[str, str | None], *, required: Collection[str], file: str
 ) -> ir.Table:
     """Select and rename the columns of an input table.
 
     Args:
         table: Input table; every column a string.
         mapping: Canonical name to the file's name. A column that keeps its canonical name may be
-            missing, it is then null throughout.
+            missing, it is then null throughout, and so is one that is mapped to None.
         required: Canonical names that must exist.
         file: "interactions" or "items", for the message.
 
@@ -27,7 +27,8 @@ def map_columns(
         UserError: When a required or an explicitly mapped column is missing.
     """
     for name, source in mapping.items():
-        if source not in table.columns and (name in required or name != source):
+        is_missing = source is not None and source not in table.columns
+        if is_missing and (name in required or name != source):
             raise UserError(
                 f"The {file} file has no column '{source}'; its columns are "
                 f"{', '.join(table.columns)}. Rename the column, or give the file's name for "

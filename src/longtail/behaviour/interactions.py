@@ -1,12 +1,13 @@
 """Cleaning of the behaviour log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 
 from longtail.behaviour.columns import is_blank
+from longtail.behaviour.core import describe_cost, k_core
 from longtail.behaviour.parsing import (
     TimestampKind,
     TimestampProfile,
@@ -15,19 +16,23 @@ from longtail.behaviour.parsing import (
     parse_ordinal,
     profile_timestamps,
 )
+from longtail.behaviour.robots import Robots, suspicious, user_features
 from longtail.behaviour.rules import Rule, add_reason, count_rules, first_rule
-from longtail.behaviour.signals import add_weight
+from longtail.behaviour.signals import MILLIONTHS, Signals, event_weight, millionths
 from longtail.behaviour.splits import ProtocolChoice
 from longtail.errors import UserError
 
-RAW_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp")
-INTERACTION_COLUMNS = (*RAW_COLUMNS, "weight")
+RAW_COLUMNS = (
+    "user_id", "item_id", "event_type", "rating", "quantity", "dwell_seconds", "timestamp",
+)  # fmt: skip
+INTERACTION_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp", "weight")
 TEMPORAL_SHARE = 0.95
+_NUMBERS = ("rating", "quantity", "dwell_seconds")
 
 
 @dataclass(frozen=True)
 class InteractionSettings:
-    """What makes an interaction acceptable.
+    """What makes an interaction acceptable, and what it weighs.
 
     Attributes:
         timestamps: "auto" recognises the kind of the times; "calendar" or "ordinal" prescribes it.
@@ -35,6 +40,12 @@ class InteractionSettings:
         earliest: First plausible unix second.
         latest: Last plausible unix second.
         min_rating: Rated rows below it are rejected; None accepts every rating.
+        double_click_seconds: The same event again within these seconds is rejected, where times are
+            calendar times; None: kept.
+        robots: How users who are no people are told.
+        k_core: Smallest number of partners of a user and of an item; None keeps all.
+        signals: What the events weigh; None: every event weighs 1.
+        seed: Seed of the isolation forest.
     """
 
     timestamps: Literal["auto", "calendar", "ordinal"]
@@ -42,6 +53,11 @@ class InteractionSettings:
     earliest: int
     latest: int
     min_rating: float | None = None
+    double_click_seconds: float | None = None
+    robots: Robots = field(default_factory=Robots)
+    k_core: int | None = None
+    signals: Signals | None = None
+    seed: int = 0
 
 
 class CleanInteractions(NamedTuple):
@@ -53,17 +69,17 @@ class CleanInteractions(NamedTuple):
 
 
 def clean_interactions(
-    raw: ir.Table, items: ir.Table, settings: InteractionSettings
+    raw: ir.Table, catalogue: ir.Table, settings: InteractionSettings
 ) -> CleanInteractions:
-    """Type the behaviour log and keep the first interaction of every user-item pair.
+    """Type the behaviour log, reject what is no evidence and weigh the rest.
 
-    "First" is the earliest time, then the smallest hash of the event, so that the order of the file
-    does not matter. A row without rating passes ``min_rating``: it is behaviour of another kind.
+    A row without rating passes ``min_rating``: it is behaviour of another kind. Repeats of a
+    user-item pair are kept: they add up, period by period, when the interactions are split.
 
     Args:
         raw: The canonical interaction columns, all strings.
-        items: Kept items; interactions on others are rejected.
-        settings: What makes a row acceptable.
+        catalogue: item_id and ``kept`` (whether the item passed its cleaning), every item once.
+        settings: What makes a row acceptable, and what it weighs.
 
     Returns:
         ``interactions`` with rating float64, timestamp int64 (unix seconds or position) and weight
@@ -79,41 +95,36 @@ def clean_interactions(
         earliest=settings.earliest,
         latest=settings.latest,
     )
-    typed = _typed(raw, items, profile.kind)
+    typed = _typed(raw, catalogue, profile.kind)
     rules = _row_rules(typed, profile, settings)
-    ranked = _rank_repeats(typed.mutate(rule=first_rule(rules)))
-    repeats = _repeat_rules(ranked)
-    rules += repeats
-    classified = ranked.mutate(rule=ibis.coalesce(ranked.rule, first_rule(repeats)))
-    classified = classified.drop("known", "event_hash", "raw_hash", "same_as_previous", "position")
-    classified = classified.cache()
-    report = count_rules(classified, rules) | {"timestamps": _describe(profile)}
+    classified = typed.mutate(rule=first_rule(rules)).drop("in_catalogue")
+    classified, user_rules = _reject_robots(classified, settings)
+    window = settings.double_click_seconds if profile.kind == "calendar" else None
+    classified, repeat_rules = _reject_repeats(classified, window)
+    classified, core_rules, cost = _reject_outside_core(classified.cache(), settings)
+    rules += user_rules + repeat_rules + core_rules
+    report = count_rules(classified, rules) | {"timestamps": _describe(profile)} | cost
     if not report["rows_kept"]:
         raise UserError(_nothing_left(report))
-    rejected = add_reason(
-        classified.filter(classified.rule.notnull()).select(*RAW_COLUMNS, "rule"), rules
-    )
-    return CleanInteractions(_kept(classified), rejected.order_by(*rejected.columns), report)
+    rejected = classified.filter(classified.rule.notnull()).select(*RAW_COLUMNS, "rule")
+    rejected = add_reason(rejected, rules)
+    kept = _kept(classified, settings.signals)
+    report["event_types"] = _describe_events(kept)
+    return CleanInteractions(kept, rejected.order_by(*rejected.columns), report)
 
 
-def _typed(raw: ir.Table, items: ir.Table, kind: TimestampKind) -> ir.Table:
-    """Add the typed columns, whether the item is known, and the hashes that break ties."""
-    known = items.select(known_item_id=items.item_id, known=ibis.literal(True))
+def _typed(raw: ir.Table, catalogue: ir.Table, kind: TimestampKind) -> ir.Table:
+    """Add the typed columns, and whether the item is known (null) and was kept."""
+    known = catalogue.select(known_item_id=catalogue.item_id, in_catalogue=catalogue.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
     parse = parse_ordinal if kind == "ordinal" else parse_calendar
-    typed = joined.mutate(
-        typed_rating=parse_number(joined.rating), typed_timestamp=parse(joined.timestamp)
+    return joined.mutate(
+        typed_event=ibis.ifelse(
+            is_blank(joined.event_type), ibis.null("string"), joined.event_type
+        ),
+        typed_timestamp=parse(joined.timestamp),
+        **{f"typed_{name}": parse_number(joined[name]) for name in _NUMBERS},
     )
-    return typed.mutate(
-        event_hash=_hash(typed, typed.event_type),
-        raw_hash=_hash(typed, typed.timestamp, typed.rating),
-    )
-
-
-def _hash(typed: ir.Table, *values: ir.StringValue) -> ir.StringValue:
-    """Return the MD5 of the row's user, item and given values, to break ties without favour."""
-    texts = [value.fill_null("") for value in (typed.user_id, typed.item_id, *values)]
-    return ibis.literal("|").join(texts).hexdigest("md5")
 
 
 def _row_rules(
@@ -123,7 +134,8 @@ def _row_rules(
     rules = [
         Rule("missing_user_id", "The row names no user.", is_blank(typed.user_id)),
         Rule("missing_item_id", "The row names no item.", is_blank(typed.item_id)),
-        Rule("unknown_item", "The item is not in the items file.", typed.known.isnull()),
+        Rule("unknown_item", "The item is not in the items file.", typed.in_catalogue.isnull()),
+        Rule("rejected_item", "The item was rejected from the catalogue.", ~typed.in_catalogue),
         Rule(
             "unparsable_timestamp",
             "The time is neither unix seconds or milliseconds nor ISO 8601 nor a position.",
@@ -137,8 +149,10 @@ def _row_rules(
     if _needs_time(profile, settings.protocol):
         reason = "The row has no time and the split is temporal."
         rules.append(Rule("missing_timestamp", reason, typed.typed_timestamp.isnull()))
-    unreadable = ~is_blank(typed.rating) & typed.typed_rating.isnull()
-    rules.append(Rule("invalid_rating", "The rating is no finite number.", unreadable))
+    for name in _NUMBERS:
+        unreadable = ~is_blank(typed[name]) & typed[f"typed_{name}"].isnull()
+        reason = f"The {name} is no finite number."
+        rules.append(Rule(f"invalid_{name}", reason, unreadable))
     if settings.min_rating is not None:
         low = typed.typed_rating < settings.min_rating
         reason = f"The rating is below {settings.min_rating:g}."
@@ -158,38 +172,107 @@ def _needs_time(profile: TimestampProfile, protocol: ProtocolChoice) -> bool:
     return protocol == "temporal" or by_share
 
 
-def _rank_repeats(typed: ir.Table) -> ir.Table:
-    """Number the acceptable rows of every user-item pair from 0 in the order of their time."""
-    same = (typed.typed_timestamp, typed.event_hash, typed.typed_rating)
-    order = [typed.typed_timestamp.isnull(), *same, typed.raw_hash]
-    window = ibis.window(group_by=[typed.rule, typed.user_id, typed.item_id], order_by=order)
-    repeats = [value.lag().over(window).identical_to(value) for value in same]
-    position = ibis.row_number().over(window)
-    return typed.mutate(position=position, same_as_previous=(position > 0) & ibis.and_(*repeats))
+def _reject_robots(
+    classified: ir.Table, settings: InteractionSettings
+) -> tuple[ir.Table, list[Rule]]:
+    """Reject all rows of users who behave like robots, where that is asked for."""
+    if settings.robots.method == "off":
+        return classified, []
+    acceptable = classified.filter(classified.rule.isnull())
+    events = acceptable.select("user_id", "item_id", timestamp=acceptable.typed_timestamp)
+    features = user_features(events).to_pandas()
+    found = features.loc[suspicious(features, settings.robots, settings.seed), ["user_id"]]
+    robots = ibis.memtable(
+        found.assign(is_robot=True), schema={"user_id": "string", "is_robot": "boolean"}
+    )
+    joined = classified.left_join(robots, "user_id").drop("user_id_right")
+    reason = "The user's rate, breadth or regularity is that of a robot or reseller."
+    return _classify(joined, [Rule("robot", reason, joined.is_robot)], "is_robot")
 
 
-def _repeat_rules(ranked: ir.Table) -> list[Rule]:
-    return [
-        Rule("duplicate", "The row repeats another one exactly.", ranked.same_as_previous),
-        Rule(
-            "repeated_pair",
-            "The user met the same item before; the first interaction is kept.",
-            ranked.position > 0,
-        ),
-    ]
+def _reject_repeats(
+    classified: ir.Table, double_click_seconds: float | None
+) -> tuple[ir.Table, list[Rule]]:
+    """Reject rows that repeat an acceptable one exactly, or too soon to be meant.
+
+    The time since the previous row counts, whether that one is kept or not: of a burst of clicks
+    the first is left, and cleaning twice is cleaning once.
+    """
+    same = ["rule", "user_id", "item_id", "typed_event", "typed_rating", "typed_quantity"]
+    texts = [classified[name] for name in ("timestamp", *_NUMBERS)]
+    order = [classified.typed_timestamp, classified.typed_dwell_seconds, *texts]
+    window = ibis.window(group_by=same, order_by=order)
+    ranked = classified.mutate(
+        position=ibis.row_number().over(window),
+        time_before=classified.typed_timestamp.lag().over(window),
+        dwell_before=classified.typed_dwell_seconds.lag().over(window),
+    )
+    again = (
+        (ranked.position > 0)
+        & ranked.time_before.identical_to(ranked.typed_timestamp)
+        & ranked.dwell_before.identical_to(ranked.typed_dwell_seconds)
+    )
+    rules = [Rule("duplicate", "The row repeats another one exactly.", again)]
+    if double_click_seconds is not None:
+        soon = ranked.typed_timestamp - ranked.time_before <= double_click_seconds
+        reason = f"The same event happened {double_click_seconds:g} s before or less."
+        rules.append(Rule("double_click", reason, soon))
+    return _classify(ranked, rules, "position", "time_before", "dwell_before")
 
 
-def _kept(classified: ir.Table) -> ir.Table:
+def _reject_outside_core(
+    classified: ir.Table, settings: InteractionSettings
+) -> tuple[ir.Table, list[Rule], dict[str, Any]]:
+    """Reject the rows outside the k-core, where one is asked for, and count what it costs."""
+    if settings.k_core is None:
+        return classified, [], {}
+    pairs = classified.filter(classified.rule.isnull()).select("user_id", "item_id").distinct()
+    core = k_core(pairs, settings.k_core)
+    cost = {"k_core": describe_cost(pairs, core, settings.k_core)}
+    keys = ["user_id", "item_id"]
+    joined = classified.left_join(core.mutate(in_core=ibis.literal(True)), keys)
+    joined = joined.drop("user_id_right", "item_id_right")
+    reason = f"The user or the item has fewer than {settings.k_core} partners (k-core)."
+    outside, rules = _classify(
+        joined, [Rule("outside_k_core", reason, joined.in_core.isnull())], "in_core"
+    )
+    return outside.cache(), rules, cost
+
+
+def _classify(table: ir.Table, rules: list[Rule], *helpers: str) -> tuple[ir.Table, list[Rule]]:
+    """Apply rules to the rows that no earlier rule rejected, and drop the helper columns."""
+    rule = ibis.coalesce(table.rule, first_rule(rules))
+    return table.mutate(rule=rule).drop(*helpers), rules
+
+
+def _kept(classified: ir.Table, signals: Signals | None) -> ir.Table:
     kept = classified.filter(classified.rule.isnull())
-    event_type = ibis.ifelse(is_blank(kept.event_type), ibis.null("string"), kept.event_type)
-    interactions = kept.select(
+    events = kept.select(
         "user_id",
         "item_id",
-        event_type=event_type,
-        rating=kept.typed_rating,
+        event_type=kept.typed_event,
         timestamp=kept.typed_timestamp,
+        **{name: kept[f"typed_{name}"] for name in _NUMBERS},
     )
-    return add_weight(interactions).order_by("user_id", "timestamp", "item_id")
+    weighed = events.mutate(weight=event_weight(events, signals)).select(*INTERACTION_COLUMNS)
+    order = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
+    return weighed.order_by(*order).cache()
+
+
+def _describe_events(interactions: ir.Table) -> list[dict[str, Any]]:
+    """Count the kept rows of every event type, and say what they weigh on average."""
+    by_type = interactions.group_by("event_type").aggregate(
+        rows=interactions.count(), weight=millionths(interactions.weight).sum()
+    )
+    found = by_type.order_by(by_type.rows.desc(), by_type.event_type).to_pyarrow().to_pylist()
+    return [
+        {
+            "event_type": row["event_type"] or "",
+            "rows": row["rows"],
+            "mean_weight": round(row["weight"] / MILLIONTHS / row["rows"], 6),
+        }
+        for row in found
+    ]
 
 
 def _describe(profile: TimestampProfile) -> dict[str, Any]:

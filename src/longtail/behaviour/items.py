@@ -1,5 +1,6 @@
 """Cleaning of the catalogue."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import ibis
@@ -8,22 +9,41 @@ import ibis.expr.types as ir
 from longtail.behaviour.columns import is_blank
 from longtail.behaviour.parsing import parse_number
 from longtail.behaviour.rules import Rule, add_reason, count_rules, first_rule
+from longtail.behaviour.texts import clean_texts
 from longtail.errors import UserError
 
 TEXT_COLUMNS = ("title", "description", "categories", "brand")
 ITEM_COLUMNS = ("item_id", *TEXT_COLUMNS, "price")
 
 
+@dataclass(frozen=True)
+class ItemSettings:
+    """What is done to the items.
+
+    Attributes:
+        clean_text: Whether markup, broken encodings and control characters are taken off the texts.
+        non_product_patterns: Regular expressions, without regard to case; an item whose id or title
+            one of them matches anywhere is no product.
+    """
+
+    clean_text: bool = True
+    non_product_patterns: tuple[str, ...] = ()
+
+
 class CleanItems(NamedTuple):
-    """Kept items, rejected rows and the items' part of the cleaning report."""
+    """Kept items, rejected rows, the items' part of the cleaning report, and who is who.
+
+    ``catalogue`` has item_id and ``kept`` of every item: products, and what is no product.
+    """
 
     items: ir.Table
     rejected: ir.Table
     report: dict[str, Any]
+    catalogue: ir.Table
 
 
-def clean_items(raw: ir.Table) -> CleanItems:
-    """Keep one row of every item that has an id.
+def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
+    """Keep one row of every item that has an id and is a product.
 
     Of rows with the same id the one with most columns filled is kept, then the smallest hash of
     its content, so that the order of the file does not matter. Items without any text are kept:
@@ -31,6 +51,7 @@ def clean_items(raw: ir.Table) -> CleanItems:
 
     Args:
         raw: The canonical item columns, all strings.
+        settings: What is done to the items.
 
     Returns:
         ``items`` with texts "" where empty, price float64 or null, sorted by item_id; ``rejected``
@@ -47,6 +68,30 @@ def clean_items(raw: ir.Table) -> CleanItems:
         order_by=[described.filled.desc(), described.content.hexdigest("md5")],
     )
     ranked = described.mutate(position=ibis.row_number().over(fullest_first))
+    rules = _rules(ranked, settings)
+    classified = ranked.select(*ITEM_COLUMNS, rule=first_rule(rules)).cache()
+    kept = classified.filter(classified.rule.isnull())
+    rejected = add_reason(classified.filter(classified.rule.notnull()), rules)
+    report = count_rules(classified, rules)
+    if not report["rows_kept"]:
+        counts = [f"{rule} {n}" for rule, n in report["rejected_by_rule"].items() if n]
+        raise UserError(
+            f"No item is left of the {report['rows_in']} rows of the items file (rejected: "
+            f"{', '.join(counts)}). Give the column with the ids in the parameter "
+            "behaviour_cleaning.items_columns.item_id, and see whether the patterns of "
+            "behaviour_cleaning.non_product_patterns fit."
+        )
+    typed = _typed(kept)
+    items, changed = _clean_texts(typed) if settings.clean_text else (typed, {})
+    return CleanItems(
+        items.order_by("item_id"),
+        rejected.order_by(*rejected.columns),
+        report | _describe(items, kept) | {"texts_cleaned": changed},
+        _catalogue(classified),
+    )
+
+
+def _rules(ranked: ir.Table, settings: ItemSettings) -> list[Rule]:
     rules = [
         Rule("missing_item_id", "The item has no id.", is_blank(ranked.item_id)),
         Rule(
@@ -55,19 +100,20 @@ def clean_items(raw: ir.Table) -> CleanItems:
             ranked.position > 0,
         ),
     ]
-    classified = ranked.select(*ITEM_COLUMNS, rule=first_rule(rules)).cache()
-    kept = classified.filter(classified.rule.isnull())
-    rejected = add_reason(classified.filter(classified.rule.notnull()), rules)
-    report = count_rules(classified, rules) | _describe(kept)
-    if not report["rows_kept"]:
-        raise UserError(
-            f"No item is left of the {report['rows_in']} rows of the items file: every item_id is "
-            "empty. Give the column with the ids in the parameter "
-            "behaviour_cleaning.items_columns.item_id."
-        )
-    return CleanItems(
-        _typed(kept).order_by("item_id"), rejected.order_by(*rejected.columns), report
-    )
+    if settings.non_product_patterns:
+        matches = [
+            text.fill_null("").re_search(f"(?i){pattern}")
+            for pattern in settings.non_product_patterns
+            for text in (ranked.item_id, ranked.title)
+        ]
+        reason = "The id or title says that this is no product."
+        rules.append(Rule("non_product", reason, ibis.or_(*matches)))
+    return rules
+
+
+def _catalogue(classified: ir.Table) -> ir.Table:
+    named = classified.filter(classified.rule.isnull() | (classified.rule == "non_product"))
+    return named.select("item_id", kept=named.rule.isnull())
 
 
 def _typed(kept: ir.Table) -> ir.Table:
@@ -75,19 +121,29 @@ def _typed(kept: ir.Table) -> ir.Table:
     return kept.select("item_id", **texts, price=parse_number(kept.price))
 
 
-def _describe(kept: ir.Table) -> dict[str, Any]:
+def _clean_texts(items: ir.Table) -> tuple[ir.Table, dict[str, int]]:
+    """Clean the texts in pandas, where the catalogue is small enough to be; count the changes."""
+    frame = items.to_pandas()
+    cleaned = {name: clean_texts(frame[name].astype("str")) for name in TEXT_COLUMNS}
+    changed = {name: int((cleaned[name] != frame[name]).sum()) for name in TEXT_COLUMNS}
+    return ibis.memtable(frame.assign(**cleaned), schema=items.schema()), changed
+
+
+def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
     """Count what the kept items hold: text per field, prices, items without any text."""
-    filled = {name: ~is_blank(kept[name]) for name in (*TEXT_COLUMNS, "price")}
-    any_text = ibis.or_(*[filled[name] for name in TEXT_COLUMNS])
-    counts = kept.aggregate(
-        **{name: flag.sum() for name, flag in filled.items()},
-        without_text=(~any_text).sum(),
-        unreadable_price=(filled["price"] & parse_number(kept.price).isnull()).sum(),
+    filled = {name: ~is_blank(items[name]) for name in TEXT_COLUMNS}
+    any_text = ibis.or_(*filled.values())
+    texts = items.aggregate(
+        **{name: flag.sum() for name, flag in filled.items()}, without_text=(~any_text).sum()
     )
-    found = {name: values[0] or 0 for name, values in counts.to_pyarrow().to_pydict().items()}
+    has_price = ~is_blank(kept.price)
+    prices = kept.aggregate(
+        price=has_price.sum(), unreadable=(has_price & parse_number(kept.price).isnull()).sum()
+    )
+    found = texts.to_pyarrow().to_pylist()[0] | prices.to_pyarrow().to_pylist()[0]
     return {
-        "filled": {name: found[name] for name in filled},
-        "without_text": found["without_text"],
+        "filled": {name: found[name] or 0 for name in (*TEXT_COLUMNS, "price")},
+        "without_text": found["without_text"] or 0,
         "without_text_note": "Kept: they have no language evidence, only behaviour.",
-        "unreadable_price": found["unreadable_price"],
+        "unreadable_price": found["unreadable"] or 0,
     }

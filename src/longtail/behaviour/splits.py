@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import ibis
@@ -12,12 +12,38 @@ import pyarrow as pa
 
 from longtail.errors import UserError
 
-Protocol = Literal["temporal", "per_user"]
-ProtocolChoice = Literal["auto", "temporal", "per_user"]
+Protocol = Literal["temporal", "per_user", "item_cold", "user_cold"]
+ProtocolChoice = Literal["auto", "temporal", "per_user", "item_cold", "user_cold"]
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_QUANTILE = 0.8
 TEST_QUANTILE = 0.9
+POPULARITY_STRATA = 10
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How interactions are split.
+
+    Attributes:
+        protocol: "auto" is temporal when every interaction has a calendar time and enough users can
+            be evaluated that way, else per user.
+        earliest: First plausible unix second; smaller numbers are positions, not times.
+        seed: Seed of the hash that orders interactions with equal or without time, and that draws
+            hidden items and users.
+        min_evaluated_users: Users with a history that "auto" wants to evaluate on the validation
+            and on the test period before it is temporal.
+        hidden_share: Share of the items or users hidden for the test, and as many for validation,
+            under "item_cold" and "user_cold".
+        fold_in: Lengths of the histories that hidden users are given under "user_cold".
+    """
+
+    protocol: ProtocolChoice
+    earliest: int
+    seed: int
+    min_evaluated_users: int = 1
+    hidden_share: float = 0.1
+    fold_in: tuple[int, ...] = (0, 1, 3, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -34,38 +60,83 @@ class Assignment:
 
     Attributes:
         interactions: The interactions with ``split`` in {"train", "validation", "test"}.
-        protocol: "temporal" or "per_user".
+        protocol: "temporal", "per_user", "item_cold" or "user_cold".
+        reason: Sentence that says why this protocol.
         has_order: Whether any interaction has a time or position.
         cutoffs: Starts of the periods under "temporal", else None.
     """
 
     interactions: ir.Table
     protocol: Protocol
+    reason: str
     has_order: bool
     cutoffs: Cutoffs | None
 
 
-def assign_splits(
-    interactions: ir.Table, *, protocol: ProtocolChoice, earliest: int, seed: int
-) -> Assignment:
+def assign_splits(interactions: ir.Table, settings: SplitSettings) -> Assignment:
     """Put every interaction into train, validation or test.
 
     Args:
         interactions: user_id, item_id, timestamp (int64 or null); every user-item pair once.
-        protocol: "auto" is temporal when every interaction has a calendar time, else per user.
-        earliest: First plausible unix second; smaller numbers are positions, not times.
-        seed: Seed of the hash that orders interactions with equal or without time.
+        settings: How to split.
     """
     timestamp = interactions.timestamp
     facts = interactions.aggregate(
-        rows=interactions.count(), timed=timestamp.count(), real=(timestamp >= earliest).sum()
+        rows=interactions.count(),
+        timed=timestamp.count(),
+        real=(timestamp >= settings.earliest).sum(),
     )
     found = {name: values[0] or 0 for name, values in facts.to_pyarrow().to_pydict().items()}
     has_order = found["timed"] > 0
-    if protocol == "temporal" or (protocol == "auto" and found["real"] == found["rows"]):
-        cutoffs = temporal_cutoffs(interactions)
-        return Assignment(assign_temporal(interactions, cutoffs), "temporal", has_order, cutoffs)
-    return Assignment(assign_per_user(interactions, seed), "per_user", has_order, None)
+    protocol = settings.protocol
+    if protocol == "auto" and found["real"] < found["rows"]:
+        untimed = f"{found['rows'] - found['real']} of {found['rows']} interactions"
+        return _without_cutoffs(
+            interactions, "per_user", settings, has_order, f"{untimed} have no calendar time."
+        )
+    if protocol not in {"auto", "temporal"}:
+        return _without_cutoffs(interactions, protocol, settings, has_order, "It was asked for.")
+    cutoffs = temporal_cutoffs(interactions)
+    temporal = Assignment(
+        assign_temporal(interactions, cutoffs), "temporal", "It was asked for.", has_order, cutoffs
+    )
+    if protocol == "temporal":
+        return temporal
+    enough, users = _enough_users(temporal, settings.min_evaluated_users)
+    if enough:
+        return replace(temporal, reason=users)
+    return _without_cutoffs(interactions, "per_user", settings, has_order, users)
+
+
+def _without_cutoffs(
+    interactions: ir.Table,
+    protocol: str,
+    settings: SplitSettings,
+    has_order: bool,
+    reason: str,
+) -> Assignment:
+    """Split by one of the protocols that know no common point in time."""
+    if protocol == "per_user":
+        split = assign_per_user(interactions, settings.seed)
+        return Assignment(split, "per_user", reason, has_order, None)
+    if protocol == "item_cold":
+        split = assign_item_cold(interactions, settings.hidden_share, settings.seed)
+        return Assignment(split, "item_cold", reason, has_order, None)
+    split = assign_user_cold(interactions, settings)
+    return Assignment(split, "user_cold", reason, has_order, None)
+
+
+def _enough_users(temporal: Assignment, wanted: int) -> tuple[bool, str]:
+    """Tell whether a temporal split evaluates enough users, in a sentence too."""
+    users = count_evaluation(temporal, n_items=0)
+    test, validation = users["evaluated_users"], users["validation_users"]
+    periods = (
+        f"{test} users with a history can be evaluated on the test period and {validation} on the "
+        "validation period of a temporal split"
+    )
+    if min(test, validation) >= wanted:
+        return True, f"{periods}."
+    return False, f"Only {periods}; at least {wanted} are wanted."
 
 
 def temporal_cutoffs(interactions: ir.Table) -> Cutoffs:
@@ -99,20 +170,9 @@ def assign_per_user(interactions: ir.Table, seed: int) -> ir.Table:
     """Add ``split``: of n interactions in order of time a user's last 20 % test, 10 % before them.
 
     n_test = max(1, floor(0.2 n + 0.5)), n_validation = max(1, floor(0.1 n + 0.5)); users with
-    fewer than 3 interactions only train, users with fewer than 5 have no validation. Equal times
-    are ordered by the MD5 of user, item and seed; an interaction without time comes first, so that
-    nothing of unknown time is tested on.
+    fewer than 3 interactions only train, users with fewer than 5 have no validation.
     """
-    pair = ibis.literal("|").join(
-        [interactions.user_id, interactions.item_id, ibis.literal(str(seed))]
-    )
-    keyed = interactions.mutate(tie=pair.hexdigest("md5"))
-    order = [keyed.timestamp.notnull(), keyed.timestamp, keyed.tie]
-    by_user = ibis.window(group_by=keyed.user_id)
-    ranked = keyed.mutate(
-        position=ibis.row_number().over(ibis.window(group_by=keyed.user_id, order_by=order)),
-        n=keyed.count().over(by_user),
-    )
+    ranked = _rank_per_user(interactions, seed)
     n = ranked.n
     n_test = ibis.ifelse(n < 3, 0, ibis.greatest(1, (2 * n + 5) // 10))
     n_validation = ibis.ifelse(n < 5, 0, ibis.greatest(1, (n + 5) // 10))
@@ -121,7 +181,98 @@ def assign_per_user(interactions: ir.Table, seed: int) -> ir.Table:
         (ranked.position >= n - n_test - n_validation, "validation"),
         else_="train",
     )
-    return ranked.mutate(split=split).drop("position", "n", "tie")
+    return ranked.mutate(split=split).drop("position", "n")
+
+
+def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> ir.Table:
+    """Add ``split``: all interactions with a hidden item are test or validation, the rest train.
+
+    Items are ordered by their interactions and cut into ten strata; in each a share of the items,
+    drawn by a seeded hash, is hidden for the test and as many for the validation.
+
+    Args:
+        interactions: user_id, item_id; every pair once.
+        hidden_share: Share of the items of each stratum, above 0 and at most 0.4.
+        seed: Seed of the draw.
+    """
+    counts = interactions.group_by("item_id").aggregate(n=interactions.count())
+    drawn = counts.mutate(draw=_draw([counts.item_id], seed))
+    popular_first = [drawn.n.desc(), drawn.draw]
+    strata = drawn.mutate(stratum=ibis.ntile(POPULARITY_STRATA).over(order_by=popular_first))
+    ranked = strata.mutate(
+        position=ibis.row_number().over(group_by=strata.stratum, order_by=strata.draw),
+        n_hidden=(hidden_share * strata.count().over(group_by=strata.stratum) + 0.5).floor(),
+    )
+    roles = ranked.select("item_id", split=_hidden_role(ranked))
+    return interactions.join(roles, "item_id")
+
+
+def assign_user_cold(interactions: ir.Table, settings: SplitSettings) -> ir.Table:
+    """Add ``split``: hidden users keep a short history, what they did after it is held out.
+
+    Of the users with more interactions than the longest history, m = max(fold_in), a share drawn by
+    a seeded hash is hidden for the test and as many for the validation. Each is given one of the
+    lengths in ``fold_in``, drawn by the same hash: so many of the last interactions before the
+    m-th are their history (train), all after the m-th are held out, the rest is in no split. The
+    lengths can so be compared on the same held-out interactions.
+
+    Args:
+        interactions: user_id, item_id, timestamp; every pair once.
+        settings: Share of the users of each draw, lengths of the histories, seed.
+    """
+    longest = max(settings.fold_in)
+    ranked = _rank_per_user(interactions, settings.seed)
+    users = ranked.filter((ranked.position == 0) & (ranked.n > longest)).select("user_id")
+    drawn = users.mutate(draw=_draw([users.user_id], settings.seed))
+    ordered = drawn.mutate(
+        position=ibis.row_number().over(order_by=drawn.draw),
+        n_hidden=(settings.hidden_share * drawn.count().over() + 0.5).floor(),
+    )
+    lengths = [(place, length) for place, length in enumerate(settings.fold_in)]
+    roles = ordered.select(
+        hidden_user_id=ordered.user_id,
+        role=_hidden_role(ordered),
+        history=(ordered.position % len(lengths)).cases(*lengths),
+    )
+    joined = ranked.left_join(roles, ranked.user_id == roles.hidden_user_id)
+    hidden = joined.role.isin(["validation", "test"])
+    split = ibis.cases(
+        (~hidden.fill_null(False), "train"),
+        (joined.position >= longest, joined.role),
+        (joined.position >= longest - joined.history, "train"),
+        else_=ibis.null("string"),
+    )
+    assigned = joined.mutate(split=split).drop("position", "n", "hidden_user_id", "role", "history")
+    return assigned.filter(assigned.split.notnull())
+
+
+def _hidden_role(ranked: ir.Table) -> ir.StringValue:
+    """Return the split of what is hidden: the first ``n_hidden`` test, as many validation."""
+    return ibis.cases(
+        (ranked.position < ranked.n_hidden, "test"),
+        (ranked.position < 2 * ranked.n_hidden, "validation"),
+        else_="train",
+    )
+
+
+def _rank_per_user(interactions: ir.Table, seed: int) -> ir.Table:
+    """Add ``position`` in the user's order of time, from 0, and ``n`` of the user's interactions.
+
+    Equal times are ordered by the MD5 of user, item and seed; an interaction without time comes
+    first, so that nothing of unknown time is tested on.
+    """
+    drawn = interactions.mutate(tie=_draw([interactions.user_id, interactions.item_id], seed))
+    order = [drawn.timestamp.notnull(), drawn.timestamp, drawn.tie]
+    by_user = ibis.window(group_by=drawn.user_id)
+    return drawn.mutate(
+        position=ibis.row_number().over(ibis.window(group_by=drawn.user_id, order_by=order)),
+        n=drawn.count().over(by_user),
+    ).drop("tie")
+
+
+def _draw(ids: list[ir.StringValue], seed: int) -> ir.StringValue:
+    """Return the MD5 of identifiers and seed: an order that is random and portable."""
+    return ibis.literal("|").join([*ids, ibis.literal(str(seed))]).hexdigest("md5")
 
 
 def count_evaluation(assignment: Assignment, n_items: int) -> dict[str, Any]:
@@ -152,7 +303,11 @@ def count_evaluation(assignment: Assignment, n_items: int) -> dict[str, Any]:
         users_with_every_item=(history >= n_items).sum(),
     )
     found = {name: values[0] or 0 for name, values in counts.to_pyarrow().to_pydict().items()}
-    return {"protocol": assignment.protocol, "has_order": assignment.has_order} | found
+    return {
+        "protocol": assignment.protocol,
+        "reason": assignment.reason,
+        "has_order": assignment.has_order,
+    } | found
 
 
 def check_evaluable(counts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import scipy.sparse as sp
 from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import VersionNotFoundError
 from kedro_datasets._typing import TablePreview
 
 
@@ -41,6 +42,12 @@ class SparseMatrixDataset(AbstractVersionedDataset[sp.csr_array, sp.csr_array]):
         return TablePreview(
             {"index": [0], "columns": ["rows", "columns", "entries", "density"], "data": [row]}
         )
+
+    def _exists(self) -> bool:
+        try:
+            return Path(self._get_load_path()).is_file()
+        except VersionNotFoundError:
+            return False
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}

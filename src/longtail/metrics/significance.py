@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 _BLOCK_BYTES = 96 * 2**20
+_SPARSE_SHARE = 0.5
 
 
 def bootstrap_means(
@@ -34,16 +35,24 @@ def bootstrap_means(
         draw that holds no user with a value.
     """
     n_users, n_columns = values.shape
-    order = np.argsort(labels, kind="stable")
+    # Most users have no hit: the columns that are 0 for them need only the rows of the others.
+    nonzero = ~np.isnan(values) & (values != 0)
+    sparse = nonzero.mean(axis=0) < _SPARSE_SHARE
+    with_hits = nonzero[:, sparse].any(axis=1)
+    order = np.lexsort((~with_hits, labels))
     bounds = np.searchsorted(labels[order], np.arange(n_labels + 1))
+    hits_end = bounds[:-1] + np.bincount(labels[with_hits], minlength=n_labels)
     filled, masks, mask_of = _fill(values[order])
+    sparse_values, dense_values = filled[:, sparse], filled[:, ~sparse]
     result = np.empty((1 + n_labels, n_columns, draws), dtype=np.float32)
     for rows, counts in _count_blocks(n_users, draws, seed):
-        sums = np.zeros((1 + n_labels, n_columns, rows.stop - rows.start), dtype=np.float32)
-        sizes = np.zeros((1 + n_labels, masks.shape[1], rows.stop - rows.start), dtype=np.float32)
+        sums = np.empty((1 + n_labels, n_columns, len(counts)), dtype=np.float32)
+        sizes = np.empty((1 + n_labels, masks.shape[1], len(counts)), dtype=np.float32)
         for label in range(n_labels):
             members = slice(bounds[label], bounds[label + 1])
-            sums[1 + label] = filled[members].T @ counts[:, members].T
+            hit_members = slice(bounds[label], hits_end[label])
+            sums[1 + label, sparse] = sparse_values[hit_members].T @ counts[:, hit_members].T
+            sums[1 + label, ~sparse] = dense_values[members].T @ counts[:, members].T
             sizes[1 + label] = masks[members].T @ counts[:, members].T
         sums[0], sizes[0] = sums[1:].sum(axis=0), sizes[1:].sum(axis=0)
         with np.errstate(invalid="ignore"):
@@ -86,16 +95,20 @@ def sign_flip_p_values(
         float64 (1 + n_labels, n_columns): over all users, then over each group; NaN where no
         user has a difference.
     """
-    n_users, n_columns = differences.shape
+    n_columns = differences.shape[1]
     order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], np.arange(n_labels + 1))
     defined = ~np.isnan(differences[order])
+    support = _sums_by_label(defined, np.searchsorted(labels[order], np.arange(n_labels + 1)))
     filled = np.where(defined, differences[order], 0.0).astype(np.float32)
+    # Users without any difference change no sum.
+    differing = filled.any(axis=1)
+    filled = filled[differing]
+    bounds = np.searchsorted(labels[order][differing], np.arange(n_labels + 1))
     observed = _sums_by_label(filled, bounds)
     # Equal sums must count as equal although products of single precision round them apart.
     threshold = np.abs(observed) - 1e-6 * _sums_by_label(np.abs(filled), bounds)
     exceeding = np.zeros((1 + n_labels, n_columns), dtype=np.int64)
-    for rows, signs in _sign_blocks(n_users, draws, seed):
+    for rows, signs in _sign_blocks(len(filled), draws, seed):
         sums = np.zeros((1 + n_labels, n_columns, rows.stop - rows.start), dtype=np.float32)
         for label in range(n_labels):
             members = slice(bounds[label], bounds[label + 1])
@@ -103,7 +116,7 @@ def sign_flip_p_values(
         sums[0] = sums[1:].sum(axis=0)
         exceeding += (np.abs(sums) >= threshold[:, :, None]).sum(axis=2)
     p_values = (1.0 + exceeding) / (1.0 + draws)
-    return np.where(_sums_by_label(defined, bounds) > 0, p_values, np.nan)
+    return np.where(support > 0, p_values, np.nan)
 
 
 def effect_size(differences: np.ndarray) -> np.ndarray:

@@ -48,18 +48,6 @@ class Candidates:
         """Return (n,) the position in ``users`` that each candidate belongs to."""
         return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
 
-    def select_users(self, positions: NDArray[np.int64]) -> Candidates:
-        """Return the candidates of the users at these ascending positions."""
-        kept = np.isin(self.rows, positions)
-        lengths = np.diff(self.indptr)[positions]
-        return Candidates(
-            users=self.users[positions],
-            indptr=np.concatenate([[0], np.cumsum(lengths)]),
-            items=self.items[kept],
-            sources=self.sources,
-            evidence=self.evidence[kept],
-        )
-
 
 def standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Centre and scale each user's scores over the catalogue, then damp the extremes.

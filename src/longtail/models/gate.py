@@ -1,10 +1,13 @@
-"""The gate: how much each source of evidence counts, learned from held-out choices."""
+"""The gate: how much each piece of evidence counts, learned from held-out choices.
+
+A linear listwise ranker: its features may cross the evidence with properties of the item, so that a
+source counts more or less on the tail, while every score stays an exact sum of shares.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
@@ -18,12 +21,8 @@ class GateParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ridge: float = Field(0.01, ge=0, description="Squared penalty of the linear weights.")
-    iterations: int = Field(60, ge=1, description="Steps of the linear gate's optimiser.")
-    trees: int = Field(120, ge=0, description="Trees of the ranker beside it; 0 for none.")
-    leaves: int = Field(15, ge=2, description="Leaves of each tree.")
-    learning_rate: float = Field(0.05, gt=0, description="Shrinkage of each tree.")
-    min_leaf: int = Field(200, ge=1, description="Candidates in a leaf at least.")
+    ridge: float = Field(0.01, ge=0, description="Squared penalty of the weights.")
+    iterations: int = Field(60, ge=1, description="Steps of the optimiser.")
 
 
 @dataclass(frozen=True)
@@ -43,89 +42,52 @@ class Lists:
 
 @dataclass(frozen=True)
 class Gate:
-    """A linear listwise gate and, beside it, gradient-boosted trees.
+    """Weights of the features.
 
     Attributes:
         names: feature names.
-        centre, scale: (n_features,) standardisation of the linear gate.
-        weights: (n_features,) of the standardised features.
-        trees: the trees in LightGBM's text form, "" for none.
+        weights: (n_features,) weight of each feature as it is.
+        importance: (n_features,) weight times the feature's standard deviation over the candidates
+            of the fit, comparable between features.
     """
 
     names: tuple[str, ...]
-    centre: Float
-    scale: Float
     weights: Float
-    trees: str
-
-    def contributions(self, lists: Lists, rows: NDArray[np.int64] | None = None) -> Float:
-        """Split the scores of candidates exactly into additive shares of the features.
-
-        Args:
-            lists: the candidates of whole users, since scores are scaled within a user's list.
-            rows: the candidates to explain; all by default.
-
-        Returns:
-            (len(rows), n_features + 1) float64; the last column is the constant of the list. The
-            shares of a row sum to its score.
-        """
-        rows = np.arange(len(lists.features)) if rows is None else rows
-        linear = (lists.features[rows] - self.centre) / self.scale * self.weights
-        shares = np.column_stack([linear, np.zeros(len(rows))])
-        if not self.trees:
-            return shares
-        user = np.searchsorted(lists.indptr, rows, side="right") - 1
-        booster = lightgbm.Booster(model_str=self.trees)
-        shap = np.asarray(booster.predict(lists.features[rows], pred_contrib=True))
-        tree_mean, tree_spread = _moments(np.asarray(booster.predict(lists.features)), lists.indptr)
-        linear_mean, linear_spread = _moments(self._linear(lists), lists.indptr)
-        ratio = (linear_spread / np.where(tree_spread > 0, tree_spread, np.inf))[user]
-        shares += shap * ratio[:, None]
-        shares[:, -1] += linear_mean[user] - tree_mean[user] * ratio
-        return shares / 2
+    importance: Float
 
     def score(self, lists: Lists) -> Float:
-        """Return (n,) scores: the mean of the linear gate and the trees scaled to its spread."""
-        linear = self._linear(lists)
-        if not self.trees:
-            return linear
-        trees = np.asarray(lightgbm.Booster(model_str=self.trees).predict(lists.features))
-        user = np.repeat(np.arange(len(lists.indptr) - 1), np.diff(lists.indptr))
-        tree_mean, tree_spread = _moments(trees, lists.indptr)
-        linear_mean, linear_spread = _moments(linear, lists.indptr)
-        ratio = linear_spread / np.where(tree_spread > 0, tree_spread, np.inf)
-        return (linear + linear_mean[user] + (trees - tree_mean[user]) * ratio[user]) / 2
+        """Return (n,) scores: the sums of ``shares``."""
+        return lists.features @ self.weights
 
-    def _linear(self, lists: Lists) -> Float:
-        effective = self.weights / self.scale
-        return lists.features @ effective - float(self.centre @ effective)
+    def shares(self, lists: Lists, rows: NDArray[np.int64]) -> Float:
+        """Return (len(rows), n_features) what each feature adds to the score of a candidate."""
+        return lists.features[rows] * self.weights
 
 
-def fit_gate(
-    lists: Lists, relevant: NDArray[np.bool_], parameters: GateParameters, seed: int
-) -> Gate:
-    """Fit both parts of the gate on candidates of which some were really chosen.
+def fit_gate(lists: Lists, relevant: NDArray[np.bool_], parameters: GateParameters) -> Gate:
+    """Fit the gate on candidates of which some were really chosen.
 
     Args:
         lists: candidates of users.
         relevant: (n,) whether a candidate was chosen; users without any are left out.
-        parameters: strength and size of the fit.
-        seed: seed of the trees' sampling.
+        parameters: strength and length of the fit.
+
+    Raises:
+        ValueError: no candidate was chosen by anybody.
     """
-    chosen = np.add.reduceat(np.append(relevant, False), lists.indptr[:-1]) * (
-        np.diff(lists.indptr) > 0
-    )
-    informative = np.repeat(chosen > 0, np.diff(lists.indptr))
-    lengths = np.diff(lists.indptr)[chosen > 0]
-    features, labels = lists.features[informative], relevant[informative]
+    if not relevant.any():
+        raise ValueError("No validation user chose any of the candidates: there is nothing to fit.")
+    lengths = np.diff(lists.indptr)
+    user = np.repeat(np.arange(len(lengths)), lengths)
+    informative = np.bincount(user[relevant], minlength=len(lengths)) > 0
+    rows = informative[user]
+    features = lists.features[rows]
     centre = features.mean(axis=0, dtype=np.float64)
     spread = features.std(axis=0, dtype=np.float64)
     scale = np.where(spread > 1e-9, spread, 1.0)
-    weights = _fit_listwise(
-        ((features - centre) / scale).astype(np.float32), labels, lengths, parameters
-    )
-    trees = _fit_trees(features, labels, lengths, parameters, seed) if parameters.trees else ""
-    return Gate(lists.names, centre, scale, weights, trees)
+    standardised = ((features - centre) / scale).astype(np.float32)
+    importance = _fit_listwise(standardised, relevant[rows], lengths[informative], parameters)
+    return Gate(lists.names, importance / scale, importance)
 
 
 def _fit_listwise(
@@ -167,41 +129,3 @@ def _fit_listwise(
         options={"maxiter": parameters.iterations},
     )
     return result.x
-
-
-def _fit_trees(
-    features: NDArray[np.float32],
-    relevant: NDArray[np.bool_],
-    lengths: NDArray[np.int64],
-    parameters: GateParameters,
-    seed: int,
-) -> str:
-    """Fit LambdaMART (Burges 2010) and return the trees as text."""
-    settings = {
-        "objective": "lambdarank",
-        "num_leaves": parameters.leaves,
-        "learning_rate": parameters.learning_rate,
-        "min_data_in_leaf": parameters.min_leaf,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "feature_fraction": 0.7,
-        "lambdarank_truncation_level": 40,
-        "lambda_l2": 10.0,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 2,
-        "verbosity": -1,
-    }
-    dataset = lightgbm.Dataset(features, label=relevant.astype(np.int8), group=lengths)
-    return lightgbm.train(settings, dataset, num_boost_round=parameters.trees).model_to_string()
-
-
-def _moments(values: Float, indptr: NDArray[np.int64]) -> tuple[Float, Float]:
-    """Return each user's mean and standard deviation; zeros for a user without candidates."""
-    lengths = np.maximum(np.diff(indptr), 1)
-    user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    n_users = len(indptr) - 1
-    mean = np.bincount(user, weights=values, minlength=n_users) / lengths
-    variance = np.bincount(user, weights=(values - mean[user]) ** 2, minlength=n_users) / lengths
-    return mean, np.sqrt(variance)

@@ -21,6 +21,10 @@ from longtail.models.tuning import ValidationTargets
 
 ITEM_FEATURES = ("popularity", "has_one", "has_five", "is_new", "trend", "popularity_by_history")
 
+# A mid-sized item has some ten users: there the cross with popularity is zero.
+MIDDLE_LOG_COUNT = 2.0
+RANK_OFFSET = 5.0
+
 
 class HybridParameters(BaseModel):
     """Sources, candidates, gate and tail knob of the hybrid."""
@@ -37,9 +41,6 @@ class HybridParameters(BaseModel):
     tail_emphasis_grid: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
     quality_kept: float = Field(
         0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
-    )
-    head_margin: float = Field(
-        1.02, gt=0, description="Head recall on validation that must be kept, in units of ALS's."
     )
 
 
@@ -58,15 +59,13 @@ class Hybrid:
     front: list[dict[str, float]]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the hybrid as plain JSON, the readable weights first."""
-        gate = self.gate
+        """Return the hybrid as plain JSON."""
+        names = self.gate.names
         return {
             "tail_emphasis": self.tail_emphasis,
-            "weights": dict(zip(gate.names, gate.weights.tolist(), strict=True)),
-            "centre": gate.centre.tolist(),
-            "scale": gate.scale.tolist(),
+            "importance": dict(zip(names, self.gate.importance.tolist(), strict=True)),
+            "weights": dict(zip(names, self.gate.weights.tolist(), strict=True)),
             "front": self.front,
-            "trees": gate.trees,
         }
 
     @classmethod
@@ -74,10 +73,8 @@ class Hybrid:
         """Read what ``to_json`` wrote."""
         gate = Gate(
             names=tuple(content["weights"]),
-            centre=np.array(content["centre"]),
-            scale=np.array(content["scale"]),
             weights=np.array(list(content["weights"].values())),
-            trees=content["trees"],
+            importance=np.array(list(content["importance"].values())),
         )
         return cls(gate, content["tail_emphasis"], content["front"])
 
@@ -99,15 +96,57 @@ def item_features(histories: Histories, trend_share: float) -> NDArray[np.float3
 def candidate_lists(
     candidates: Candidates, histories: Histories, parameters: HybridParameters
 ) -> Lists:
-    """Join the evidence with the features of item and user."""
+    """Return the features of the candidates.
+
+    For every source its evidence, the same crossed with the item's log count, and the reciprocal
+    of its rank among the user's candidates; then the features of the item and of the user.
+    """
     items = item_features(histories, parameters.trend_share)[candidates.items]
+    half_log_count = (items[:, :1] - MIDDLE_LOG_COUNT) / 2
     length = np.log1p(histories.history_lengths())[candidates.users][candidates.rows]
-    crossed = (items[:, 0] * (length - 2) / 2).astype(np.float32)
-    return Lists(
-        indptr=candidates.indptr,
-        features=np.column_stack([candidates.evidence, items, crossed]),
-        names=candidates.sources + ITEM_FEATURES,
+    by_history = items[:, 0] * (length - MIDDLE_LOG_COUNT) / 2
+    columns = [
+        candidates.evidence,
+        candidates.evidence * half_log_count,
+        reciprocal_ranks(candidates),
+        items,
+        by_history[:, None],
+    ]
+    names = (
+        *candidates.sources,
+        *(f"{source}_by_popularity" for source in candidates.sources),
+        *(f"{source}_rank" for source in candidates.sources),
+        *ITEM_FEATURES,
     )
+    return Lists(candidates.indptr, np.hstack(columns).astype(np.float32), names)
+
+
+def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
+    """Return (n, n_sources) ``1 / (1 + rank / 5)``, rank 0 being a user's best candidate.
+
+    Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009.
+    """
+    rows, start = candidates.rows, candidates.indptr[candidates.rows]
+    result = np.empty_like(candidates.evidence)
+    for column, evidence in enumerate(candidates.evidence.T):
+        order = np.lexsort((-evidence, rows))
+        result[order, column] = RANK_OFFSET / (RANK_OFFSET + np.arange(len(order)) - start)
+    return result
+
+
+def source_shares(hybrid_gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Return what each source and each property of the item adds to a score.
+
+    The three features of a source are one share.
+    """
+    shares = pd.DataFrame(hybrid_gate.shares(lists, rows), columns=list(lists.names))
+    owner = {name: name for name in lists.names}
+    n_sources = (len(lists.names) - len(ITEM_FEATURES)) // 3
+    for position, name in enumerate(lists.names[: 3 * n_sources]):
+        owner[name] = lists.names[position % n_sources]
+    names = (*lists.names[:n_sources], *ITEM_FEATURES)
+    members = {name: [column for column in lists.names if owner[column] == name] for name in names}
+    return pd.DataFrame({name: shares[columns].sum(axis=1) for name, columns in members.items()})
 
 
 def propose(
@@ -145,34 +184,40 @@ def fit_hybrid(
     """
     candidates = propose(sources, data, targets.users, parameters, "Candidates")
     lists = candidate_lists(candidates, data.histories, parameters)
-    relevant = _contains(targets.relevant, candidates.rows, candidates.items)
-    gate = fit_gate(lists, relevant, parameters.gate, data.seed)
+    relevant = contains(targets.relevant, candidates.rows, candidates.items)
+    gate = fit_gate(lists, relevant, parameters.gate)
     scores = _cross_fitted_scores(lists, relevant, parameters.gate, data.seed)
     counts = data.histories.item_counts()
-    offset = np.log1p(counts)[candidates.items]
-    front = [
-        {"tail_emphasis": knob, **_judge(candidates, scores - knob * offset, targets, counts)}
-        for knob in parameters.tail_emphasis_grid
-    ]
-    if parameters.tail_emphasis is not None:
-        return Hybrid(gate, parameters.tail_emphasis, front)
-    head_recall = _head_recall(baseline, data, targets, counts)
-    return Hybrid(gate, choose_tail_emphasis(front, head_recall, parameters), front)
+    baseline_head = _head_recall_of(baseline, data, targets, counts)
+    front = []
+    for knob in parameters.tail_emphasis_grid:
+        emphasised = scores - knob * np.log1p(counts)[candidates.items]
+        judged = judge_lists(candidates, emphasised, targets, counts)
+        lost = baseline_head - judged.head_recall
+        front.append(
+            {
+                "tail_emphasis": knob,
+                **judged.summary,
+                "head_difference": -float(lost.mean()) if len(lost) else 0.0,
+                "head_standard_error": float(lost.std() / np.sqrt(max(1, len(lost)))),
+            }
+        )
+    chosen = parameters.tail_emphasis
+    return Hybrid(
+        gate, choose_tail_emphasis(front, parameters) if chosen is None else chosen, front
+    )
 
 
-def choose_tail_emphasis(
-    front: list[dict[str, float]], baseline_head_recall: float, parameters: HybridParameters
-) -> float:
+def choose_tail_emphasis(front: list[dict[str, float]], parameters: HybridParameters) -> float:
     """Apply the declared rule to the front of the knob.
 
-    Among the settings that keep ``quality_kept`` of the best NDCG and ``head_margin`` of the
-    baseline's head recall: the one with the highest tail recall. Where none keeps the head, the
-    one that keeps most of it.
+    Among the settings that keep ``quality_kept`` of the best NDCG and whose head recall is above
+    the baseline's by one standard error of the paired difference: the one with the highest tail
+    recall. Where none is, the one with the highest head recall.
     """
     best = max(point["ndcg"] for point in front)
     good = [point for point in front if point["ndcg"] >= parameters.quality_kept * best]
-    floor = parameters.head_margin * baseline_head_recall
-    safe = [point for point in good if point["recall_head"] >= floor]
+    safe = [point for point in good if point["head_difference"] >= point["head_standard_error"]]
     if not safe:
         return max(good, key=lambda point: point["recall_head"])["tail_emphasis"]
     return max(safe, key=lambda point: point["recall_tail"])["tail_emphasis"]
@@ -200,18 +245,17 @@ def recommend_hybrid(
         knob = -hybrid.tail_emphasis * counts[candidates.items]
         scores = hybrid.gate.score(lists) + knob
         best, rank = best_rows(candidates, scores, k)
-        shares = hybrid.gate.contributions(lists, best)
+        shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
         table = pd.DataFrame(
             {
                 "user_id": data.histories.user_ids[candidates.users[candidates.rows[best]]],
                 "item_id": data.histories.item_ids[candidates.items[best]],
                 "rank": rank,
                 "score": scores[best],
+                **shares,
+                "contribution_tail_emphasis": knob[best],
             }
         )
-        for column, name in enumerate((*lists.names, "constant")):
-            table[f"contribution_{name}"] = shares[:, column]
-        table["contribution_tail_emphasis"] = knob[best]
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -236,8 +280,9 @@ def _cross_fitted_scores(
     for fold in (first_half, ~first_half):
         fitted, fitted_rows = _select(lists, ~fold)
         judged, judged_rows = _select(lists, fold)
-        gate = fit_gate(fitted, relevant[fitted_rows], parameters, seed)
-        scores[judged_rows] = gate.score(judged)
+        if not relevant[fitted_rows].any():
+            fitted, fitted_rows = lists, np.ones(len(relevant), dtype=bool)
+        scores[judged_rows] = fit_gate(fitted, relevant[fitted_rows], parameters).score(judged)
     return scores
 
 
@@ -249,30 +294,38 @@ def _select(lists: Lists, users: NDArray[np.bool_]) -> tuple[Lists, NDArray[np.b
     return Lists(indptr, lists.features[rows], lists.names), rows
 
 
-def _judge(
+@dataclass(frozen=True)
+class JudgedLists:
+    """Quality of lists on validation: means, and the head recall of each user with a head item."""
+
+    summary: dict[str, float]
+    head_recall: NDArray[np.float64]
+
+
+def judge_lists(
     candidates: Candidates,
     scores: NDArray[np.float64],
     targets: ValidationTargets,
     counts: NDArray[np.int64],
     k: int = 20,
-) -> dict[str, float]:
-    """Return NDCG, recall by item group and coverage of the top-k lists on validation."""
+) -> JudgedLists:
+    """Return NDCG@k, recall@k by item group and coverage of the lists that the scores make."""
     best, rank = best_rows(candidates, scores, k)
     row, item = candidates.rows[best], candidates.items[best]
-    hit = _contains(targets.relevant, row, item)
+    hit = contains(targets.relevant, row, item)
     n_users = len(targets.users)
     discounts = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discounts)[np.minimum(np.diff(targets.relevant.indptr), k) - 1]
     gained = np.bincount(row[hit], weights=discounts[rank[hit] - 1], minlength=n_users)
-    result = {"ndcg": float((gained / ideal).mean())}
+    summary = {"ndcg": float((gained / ideal).mean())}
+    recalls = {}
     for group, members in popularity_groups(counts).items():
-        support = targets.relevant[:, members].sum(axis=1)
+        support = targets.relevant[:, np.flatnonzero(members)].count_nonzero(axis=1)
         hits = np.bincount(row[hit & members[item]], minlength=n_users)
-        with_target = support > 0
-        recall = hits[with_target] / support[with_target]
-        result[f"recall_{group}"] = float(recall.mean()) if with_target.any() else 0.0
-    result["coverage"] = len(np.unique(item)) / len(counts)
-    return result
+        recalls[group] = hits[support > 0] / support[support > 0]
+        summary[f"recall_{group}"] = float(recalls[group].mean()) if len(recalls[group]) else 0.0
+    summary["coverage"] = len(np.unique(item)) / len(counts)
+    return JudgedLists(summary, recalls["head"])
 
 
 def popularity_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
@@ -284,15 +337,16 @@ def popularity_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]
     return {"head": head, "tail": warm & ~head, "cold": ~warm}
 
 
-def _head_recall(
+def _head_recall_of(
     model: FittedModel, data: TrainingData, targets: ValidationTargets, counts: NDArray[np.int64]
-) -> float:
-    """Return the head recall@20 of a model on the validation users."""
+) -> NDArray[np.float64]:
+    """Return the head recall@20 of a model for each validation user with a head item."""
     lists = find_candidates({"baseline": model}, data, targets.users, per_source=20)
-    return _judge(lists, lists.evidence[:, 0].astype(np.float64), targets, counts)["recall_head"]
+    scores = lists.evidence[:, 0].astype(np.float64)
+    return judge_lists(lists, scores, targets, counts).head_recall
 
 
-def _contains(
+def contains(
     matrix: sp.csr_array, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return for each coordinate whether the sparse matrix has an entry there."""

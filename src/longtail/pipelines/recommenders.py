@@ -51,26 +51,29 @@ def _recommender_nodes(
         [
             Node(
                 _bind(tune_recommender, recommender),
-                inputs=tables | {"tuning": "params:tuning"},
+                inputs={"tuning": "params:tuning"} | tables,
                 outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
                 name=f"tune_{name}",
             ),
             Node(
                 _bind(refit_recommender, recommender),
-                inputs=tables
-                | {"hyperparameters": f"{name}_hyperparameters", "tuning": "params:tuning"},
+                inputs={
+                    "hyperparameters": f"{name}_hyperparameters",
+                    "tuning": "params:tuning",
+                }
+                | tables,
                 outputs=f"{name}_model",
                 name=f"refit_{name}",
             ),
             Node(
                 _bind(recommend_items, recommender),
-                inputs=tables
-                | fitted
+                inputs=fitted
                 | {
                     "test": "test_interactions@pandas",
                     "length": "params:recommendation_length",
                     "tuning": "params:tuning",
-                },
+                }
+                | tables,
                 outputs=f"recommendations_{name}",
                 name=f"recommend_{name}",
             ),

@@ -1,5 +1,7 @@
 """Nodes of the behaviour cleaning."""
 
+import logging
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,11 +11,13 @@ import pandas as pd
 from longtail.behaviour import groups
 from longtail.behaviour.columns import map_columns
 from longtail.behaviour.interactions import InteractionSettings, clean_interactions
-from longtail.behaviour.items import clean_items
+from longtail.behaviour.items import ItemSettings, clean_items
+from longtail.behaviour.pairs import split_pairs
+from longtail.behaviour.signals import SignalPresets, Signals
 from longtail.behaviour.splits import (
     SPLITS,
     Assignment,
-    assign_splits,
+    SplitSettings,
     check_evaluable,
     count_evaluation,
     fingerprint,
@@ -21,9 +25,14 @@ from longtail.behaviour.splits import (
 )
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 
+logger = logging.getLogger(__name__)
+
 
 def clean_behaviour(
-    raw_interactions: ir.Table, raw_items: ir.Table, parameters: BehaviourCleaningParameters
+    raw_interactions: ir.Table,
+    raw_items: ir.Table,
+    parameters: BehaviourCleaningParameters,
+    presets: SignalPresets,
 ) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Type and clean both files, and make sure that somebody can be evaluated.
 
@@ -41,28 +50,40 @@ def clean_behaviour(
     raw_log = map_columns(
         raw_interactions, log_columns, required=["user_id", "item_id"], file="interactions"
     )
-    items = clean_items(raw_items)
-    log = clean_interactions(raw_log, items.items, _interaction_settings(parameters))
-    assignment = _assign(log.interactions, parameters)
-    evaluation = count_evaluation(assignment, items.report["rows_kept"])
+    items = clean_items(
+        raw_items, ItemSettings(parameters.clean_text, parameters.non_product_patterns)
+    )
+    settings = _interaction_settings(parameters, presets)
+    log = clean_interactions(raw_log, items.catalogue, settings)
+    assignment = _assign(log.interactions, parameters, presets)
+    reason = assignment.reason
+    if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
+        "missing_timestamp"
+    ):
+        # Rows without time were rejected for a temporal split that will not be made.
+        log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
+        assignment = _assign(log.interactions, parameters, presets)
+    evaluation = count_evaluation(assignment, items.report["rows_kept"]) | {"reason": reason}
     check_evaluable(evaluation)
+    logger.info("Split protocol %s: %s", assignment.protocol, reason)
     report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
     return log.interactions, log.rejected, items.items, items.rejected, report
 
 
 def split_interactions(
-    interactions: ir.Table, parameters: BehaviourCleaningParameters
+    interactions: ir.Table, parameters: BehaviourCleaningParameters, presets: SignalPresets
 ) -> tuple[ir.Table, ir.Table, ir.Table, dict[str, Any]]:
-    """Split the interactions and say how.
+    """Split the user-item pairs of the interactions and say how.
 
     Returns:
         train, validation and test interactions, and the split's protocol, counts and fingerprint.
     """
-    assignment = _assign(interactions, parameters)
+    assignment = _assign(interactions, parameters, presets)
     train, validation, test = (split_table(assignment, name).cache() for name in SPLITS)
     cutoffs = assignment.cutoffs
     split = {
         "protocol": assignment.protocol,
+        "reason": assignment.reason,
         "has_order": assignment.has_order,
         "validation_start": cutoffs.validation_start if cutoffs else None,
         "test_start": cutoffs.test_start if cutoffs else None,
@@ -92,7 +113,9 @@ def group_items_and_users(
     )
 
 
-def _interaction_settings(parameters: BehaviourCleaningParameters) -> InteractionSettings:
+def _interaction_settings(
+    parameters: BehaviourCleaningParameters, presets: SignalPresets
+) -> InteractionSettings:
     last_day = parameters.latest_date or (datetime.now(UTC) + timedelta(days=1)).date()
     return InteractionSettings(
         timestamps=parameters.timestamps,
@@ -100,16 +123,30 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         earliest=_unix_seconds(parameters.earliest_date),
         latest=_unix_seconds(last_day + timedelta(days=1)) - 1,
         min_rating=parameters.min_rating,
+        double_click_seconds=parameters.double_click_seconds,
+        robots=parameters.robots,
+        k_core=parameters.k_core,
+        signals=_signals(parameters, presets),
+        seed=parameters.seed,
     )
 
 
-def _assign(interactions: ir.Table, parameters: BehaviourCleaningParameters) -> Assignment:
-    return assign_splits(
-        interactions,
+def _assign(
+    interactions: ir.Table, parameters: BehaviourCleaningParameters, presets: SignalPresets
+) -> Assignment:
+    settings = SplitSettings(
         protocol=parameters.protocol,
         earliest=_unix_seconds(parameters.earliest_date),
         seed=parameters.seed,
+        min_evaluated_users=parameters.min_evaluated_users,
+        hidden_share=parameters.hidden_share,
+        fold_in=parameters.fold_in,
     )
+    return split_pairs(interactions, settings, _signals(parameters, presets))
+
+
+def _signals(parameters: BehaviourCleaningParameters, presets: SignalPresets) -> Signals | None:
+    return getattr(presets, parameters.preset) if parameters.preset else None
 
 
 def _unix_seconds(day: date) -> int:

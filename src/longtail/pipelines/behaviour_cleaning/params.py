@@ -1,10 +1,12 @@
 """Parameters of the behaviour cleaning."""
 
+import re
 from datetime import date
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from longtail.behaviour.robots import Robots
 from longtail.behaviour.splits import ProtocolChoice
 
 FIRST_CALENDAR_DATE = date(1974, 1, 1)
@@ -17,9 +19,20 @@ class InteractionsColumns(BaseModel):
 
     user_id: str = "user_id"
     item_id: str = "item_id"
-    event_type: str = "event_type"
-    rating: str = "rating"
-    timestamp: str = "timestamp"
+    event_type: str | None = "event_type"
+    rating: str | None = "rating"
+    quantity: str | None = "quantity"
+    dwell_seconds: str | None = "dwell_seconds"
+    timestamp: str | None = "timestamp"
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if self.quantity is not None and self.quantity == self.rating:
+            raise ValueError(
+                f"rating and quantity both name the column {self.rating}; set rating to null where "
+                "the column holds quantities"
+            )
+        return self
 
 
 class ItemsColumns(BaseModel):
@@ -67,15 +80,66 @@ class BehaviourCleaningParameters(BaseModel):
         allow_inf_nan=False,
         description="Smallest rating that says a user liked an item; null accepts every row.",
     )
+    preset: Literal["shop", "video", "music", "books", "news"] | None = Field(
+        default=None,
+        description="What events, ratings, quantities, repeats and age weigh, by kind of data: a "
+        "name under signal_presets; null: every user-item pair weighs 1.",
+    )
+    double_click_seconds: float | None = Field(
+        default=2.0,
+        ge=0,
+        description="The same event of a user on an item again within so many seconds is rejected, "
+        "where times are calendar times; null: only exact duplicates are.",
+    )
+    robots: Robots = Field(
+        default=Robots(), description="How users who are robots or resellers are told."
+    )
+    non_product_patterns: tuple[str, ...] = Field(
+        default=(),
+        description="Regular expressions, without regard to case: items whose id or title matches "
+        "one anywhere are no products (postage, discounts, samples) and are rejected.",
+    )
+    clean_text: bool = Field(
+        default=True,
+        description="Take HTML, broken encodings, control characters and runs of white space off "
+        "the texts of the items.",
+    )
+    k_core: int | None = Field(
+        default=None,
+        ge=2,
+        description="Keep users and items with so many partners only. null keeps all, and should: "
+        "a core cuts the tail that this project is about. The cleaning report says what it costs.",
+    )
     protocol: ProtocolChoice = Field(
         default="auto",
         description="temporal: one cut in time for all; per_user: the last fifth of every user; "
-        "auto: temporal where at least 95 % of the rows have a calendar time.",
+        "item_cold, user_cold: items or users hidden from training, for studies; "
+        "auto: temporal where at least 95 % of the rows have a calendar time and "
+        "min_evaluated_users can be evaluated that way.",
+    )
+    min_evaluated_users: int = Field(
+        default=100,
+        ge=1,
+        description="Users with a history that the protocol auto wants to evaluate on the test "
+        "period, and as many on the validation period, before it splits by time.",
+    )
+    hidden_share: float = Field(
+        default=0.1,
+        gt=0,
+        le=0.4,
+        description="Share of the items (item_cold) or users (user_cold) that is hidden for the "
+        "test, and as many for the validation.",
+    )
+    fold_in: tuple[int, ...] = Field(
+        default=(0, 1, 3, 5, 10),
+        min_length=1,
+        description="Lengths of the histories that hidden users are given (user_cold).",
     )
     seed: int = Field(
         default=42,
         ge=0,
-        description="Seed of the order of interactions with equal or without time.",
+        description="Seed of the order of interactions with equal or without time, and of the "
+        "draw of hidden items and users.",
     )
 
     @model_validator(mode="after")
@@ -83,3 +147,20 @@ class BehaviourCleaningParameters(BaseModel):
         if self.latest_date is not None and self.latest_date < self.earliest_date:
             raise ValueError("latest_date must not lie before earliest_date")
         return self
+
+    @field_validator("non_product_patterns")
+    @classmethod
+    def _patterns_are_valid(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+        return patterns
+
+    @field_validator("fold_in")
+    @classmethod
+    def _lengths_are_counts(cls, fold_in: tuple[int, ...]) -> tuple[int, ...]:
+        if min(fold_in) < 0 or max(fold_in) == 0:
+            raise ValueError("the lengths must be 0 or more, and one of them above 0")
+        return fold_in

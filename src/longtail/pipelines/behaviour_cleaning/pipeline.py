@@ -8,6 +8,7 @@ from longtail.pipelines.behaviour_cleaning.nodes import (
     split_interactions,
 )
 
+PARAMETERS = ["params:behaviour_cleaning", "params:signal_presets"]
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
 
 
@@ -17,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 clean_behaviour,
-                inputs=["raw_interactions", "raw_items", "params:behaviour_cleaning"],
+                inputs=["raw_interactions", "raw_items", *PARAMETERS],
                 outputs=[
                     "interactions@ibis",
                     "rejected_interactions",
@@ -29,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_interactions,
-                inputs=["interactions@ibis", "params:behaviour_cleaning"],
+                inputs=["interactions@ibis", *PARAMETERS],
                 outputs=[*SPLIT_TABLES, "split"],
                 name="split_interactions",
             ),

@@ -17,24 +17,26 @@ from longtail.pipelines.recommenders import (
 
 def create_pipeline() -> Pipeline:
     """Fit the models that read text, learn the gate, recommend with the hybrid."""
-    shared = BEHAVIOUR_TABLES | TEXT_TABLES | {"hybrid": "params:hybrid", "tuning": "params:tuning"}
+    parameters = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
+    tables = BEHAVIOUR_TABLES | TEXT_TABLES
     hybrid = Pipeline(
         [
             Node(
                 fit_hybrid_gate,
-                inputs=shared | _fitted("validation_model"),
+                inputs=parameters | tables | _fitted("validation_model"),
                 outputs="hybrid_gate",
                 name="fit_hybrid_gate",
             ),
             Node(
                 recommend_with_hybrid,
-                inputs=shared
-                | _fitted("model")
+                inputs=parameters
                 | {
                     "gate": "hybrid_gate",
                     "test": "test_interactions@pandas",
                     "length": "params:recommendation_length",
-                },
+                }
+                | tables
+                | _fitted("model"),
                 outputs="recommendations_hybrid",
                 name="recommend_hybrid",
             ),

@@ -1,0 +1,100 @@
+"""From weighed events to user-item pairs, without a look ahead."""
+
+from dataclasses import replace
+
+import ibis
+import ibis.expr.types as ir
+
+from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
+from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
+
+_KEYS = ("user_id", "item_id")
+
+
+def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | None) -> Assignment:
+    """Split the user-item pairs of a log and weigh them with what was known by then.
+
+    A pair belongs to the period of its first positive event. Only events of that period count: the
+    weight of a training pair knows nothing of what its user did after the cut. Pairs with more
+    evidence against than for within their period are left out.
+
+    Args:
+        events: user_id, item_id, timestamp, weight (not above 0: evidence against).
+        settings: How to split.
+        signals: Decay and saturation; None: every pair weighs 1.
+
+    Returns:
+        The assignment; its interactions are user_id, item_id, timestamp (of the first positive
+        event), weight (float64 above 0, mean 1 in train) and split, every pair once.
+    """
+    assignment = assign_splits(first_positive(events), settings)
+    pairs = assignment.interactions
+    if signals is None:
+        weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64"))
+    else:
+        weighed = _weighed(events, _with_period_ends(assignment), signals)
+    return replace(assignment, interactions=weighed)
+
+
+def first_positive(events: ir.Table) -> ir.Table:
+    """Return user_id, item_id and the first time of every pair with a positive event."""
+    positive = events.filter(events.weight > 0)
+    return positive.group_by(list(_KEYS)).aggregate(timestamp=positive.timestamp.min()).cache()
+
+
+def _with_period_ends(assignment: Assignment) -> ir.Table:
+    """Add ``until``, where events stop counting (null: never), and ``end``, from where they age.
+
+    Without a common cut a period ends where the same user's next one begins; whoever has no next
+    one ages from the own last interaction.
+    """
+    pairs = assignment.interactions
+    cutoffs = assignment.cutoffs
+    if cutoffs is not None:
+        ends = [("train", cutoffs.validation_start), ("validation", cutoffs.test_start)]
+        until = pairs.split.cases(*ends, else_=ibis.null("int64"))
+        return pairs.mutate(until=until, end=until)
+    starts = pairs.group_by("user_id").aggregate(
+        validation_start=pairs.timestamp.min(where=pairs.split == "validation"),
+        test_start=pairs.timestamp.min(where=pairs.split == "test"),
+        last=pairs.timestamp.max(),
+    )
+    joined = pairs.join(starts, "user_id")
+    until = ibis.cases(
+        (joined.split == "train", ibis.coalesce(joined.validation_start, joined.test_start)),
+        (joined.split == "validation", joined.test_start),
+        else_=ibis.null("int64"),
+    )
+    if assignment.protocol == "item_cold":
+        until = ibis.null("int64")
+    ended = joined.mutate(until=until).drop("validation_start", "test_start")
+    return ended.mutate(end=ibis.coalesce(ended.until, ended["last"])).drop("last")
+
+
+def _weighed(events: ir.Table, pairs: ir.Table, signals: Signals) -> ir.Table:
+    """Add up the events of each pair's period, let the sum level off, make the mean 1 in train."""
+    first = pairs.rename(first="timestamp")
+    joined = events.join(first, list(_KEYS))
+    within = joined.until.isnull() & (joined.timestamp.notnull() | joined["first"].isnull())
+    within |= (joined.timestamp < joined.until) | joined.timestamp.identical_to(joined["first"])
+    known = joined.filter(within.fill_null(False))
+    aged = decayed(known.weight, known.timestamp, known.end, signals.half_life_days)
+    sums = known.group_by(*_KEYS, "first", "split").aggregate(evidence=millionths(aged).sum())
+    positive = sums.filter(sums.evidence > 0)
+    strength = saturated(positive.evidence / MILLIONTHS, signals.saturation)
+    weighed = positive.mutate(weight=millionths(strength)).cache()
+    train = weighed.filter(weighed.split == "train")
+    total, n = (
+        train.aggregate(total=train.weight.sum(), n=train.count())
+        .to_pyarrow()
+        .to_pylist()[0]
+        .values()
+    )
+    mean = ibis.literal((total or n or 1) / (n or 1)).cast("float64")
+    scaled = (weighed.weight / mean * MILLIONTHS + 0.5).floor() / MILLIONTHS
+    return weighed.select(
+        *_KEYS,
+        timestamp=weighed["first"],
+        weight=ibis.greatest(scaled, 1 / MILLIONTHS).cast("float64"),
+        split=weighed.split,
+    )
