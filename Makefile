@@ -36,7 +36,7 @@ lint: $(READY)  ## check style and types
 	@$(BIN)/mypy
 
 mlflow: $(READY)  ## open the runs in MLflow
-	@$(BIN)/kedro mlflow ui
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
 viz: $(READY)  ## open the graph in Kedro-Viz
 	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run

@@ -1,6 +1,7 @@
 """Longtail: recommendations for the long tail, and proof of what language models bring."""
 
 import os
+from pathlib import Path
 
 __version__ = "0.1.0"
 
@@ -11,3 +12,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 # MLflow then logs under the project's logging configuration and not beside it.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+
+# Kedro looks for it in the current folder only, and the project is used from elsewhere too.
+_logging = Path(__file__).resolve().parents[2] / "conf/logging.yml"
+if _logging.is_file():
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(_logging))

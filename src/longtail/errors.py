@@ -3,3 +3,7 @@
 
 class UserError(Exception):
     """Something the user can mend; the message says what is wrong, where, and what to do."""
+
+
+class NotApplicableError(Exception):
+    """A model cannot be fitted to these data; the message says why. The run goes on without it."""

@@ -5,7 +5,8 @@ from kedro.pipeline import Pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by name; ``kedro run`` runs all of them as one graph."""
+    """Return every pipeline by name; ``kedro run`` runs all but the controls as one graph."""
     pipelines = find_pipelines(raise_errors=True)
-    pipelines["__default__"] = sum(pipelines.values(), start=Pipeline([]))
+    usual = [pipeline for name, pipeline in pipelines.items() if name != "controls"]
+    pipelines["__default__"] = sum(usual, start=Pipeline([]))
     return pipelines

@@ -13,9 +13,9 @@ from longtail.hooks.tracking import TrackingHooks
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-# Kedro looks for it in the current folder only, and commands are started from elsewhere too.
-if "KEDRO_LOGGING_CONFIG" not in os.environ:
-    LOGGING.configure(yaml.safe_load((PROJECT_ROOT / "conf/logging.yml").read_text("utf-8")))
+# The command line imports Kedro, which then uses its own logging, before this package.
+if "KEDRO_LOGGING_CONFIG" in os.environ:
+    LOGGING.configure(yaml.safe_load(Path(os.environ["KEDRO_LOGGING_CONFIG"]).read_text("utf-8")))
 
 
 def environment_variable(name: str, default: str | None = None) -> str:

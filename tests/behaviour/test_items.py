@@ -65,6 +65,20 @@ def test_unreadable_prices_become_null_and_are_counted(price):
     assert report["unreadable_price"] == 1
 
 
+def test_texts_are_cleaned_and_counted_unless_switched_off():
+    _, _, report = clean(item("a", "Salt &amp; pepper"), item("b"))
+    assert report["texts_cleaned"] == {"title": 1, "description": 0, "categories": 0, "brand": 0}
+    kept, _, _ = clean(item("a", "Salt &amp; pepper"), clean_text=False)
+    assert kept["title"].tolist() == ["Salt &amp; pepper"]
+
+
+def test_items_that_are_no_products_are_rejected_by_pattern():
+    rows = [item("POST", "Postage"), item("a"), item("b", "10% Discount"), item("postcard")]
+    kept, rejected, _ = clean(*rows, non_product_patterns=("^post$", "discount"))
+    assert kept["item_id"].tolist() == ["a", "postcard"]
+    assert rejected["rule"].tolist() == ["non_product", "non_product"]
+
+
 def test_no_item_left_is_an_error():
     with pytest.raises(UserError, match=r"No item is left of the 2 rows.*items_columns.item_id"):
         clean(item(None), item(""))

@@ -4,7 +4,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from longtail.behaviour.splits import (
@@ -20,6 +20,8 @@ from longtail.errors import UserError
 
 EARLIEST = 631_152_000
 START = 1_500_000_000
+# Every example costs a good part of a second.
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 SCHEMA = {"user_id": "string", "item_id": "string", "timestamp": "int64", "weight": "float64"}
 
 
@@ -29,8 +31,8 @@ def table(rows):
     return ibis.memtable(frame.assign(weight=1.0), schema=SCHEMA)
 
 
-def assign(rows, protocol="auto", seed=42):
-    settings = SplitSettings(protocol, EARLIEST, seed, min_evaluated_users=0)
+def assign(rows, protocol="auto", seed=42, **changes):
+    settings = SplitSettings(protocol, EARLIEST, seed, min_evaluated_users=0, **changes)
     return assign_splits(table(rows), settings)
 
 
@@ -100,6 +102,35 @@ def test_auto_is_temporal_only_with_enough_users_in_both_periods():
     assert few.reason.startswith("Only 4 users")
 
 
+def test_item_cold_hides_whole_items_of_every_popularity():
+    rows = [(f"u{u:03}", f"i{i:02}", START + u) for i in range(40) for u in range(2 * i + 1)]
+    split = splits_of(assign(rows, "item_cold", hidden_share=0.25))
+    assert len(split) == len(rows)
+    items_of = {
+        role: sorted({item for (_, item), found in split.items() if found == role})
+        for role in SPLITS
+    }
+    assert [len(items_of[role]) for role in SPLITS] == [20, 10, 10]
+    for role in ("validation", "test"):
+        assert items_of[role][0] <= "i03"
+        assert items_of[role][-1] >= "i36"
+    assert split != splits_of(assign(rows, "item_cold", seed=7, hidden_share=0.25))
+
+
+def test_user_cold_folds_hidden_users_in_with_the_same_held_out_interactions():
+    rows = [(f"u{u:02}", f"i{i:02}", START + i) for u in range(40) for i in range(14)]
+    rows += [("short", f"i{i:02}", START + i) for i in range(5)]
+    frame = assign(rows, "user_cold", hidden_share=0.25).interactions.to_pandas()
+    assert set(frame.loc[frame["user_id"] == "short", "split"]) == {"train"}
+    test = frame[frame["split"] == "test"]
+    assert test["user_id"].nunique() == 10
+    assert set(test.groupby("user_id")["item_id"].agg(" ".join)) == {"i10 i11 i12 i13"}
+    history = frame[(frame["split"] == "train") & frame["user_id"].isin(test["user_id"])]
+    lengths = history.groupby("user_id").size().reindex(test["user_id"].unique(), fill_value=0)
+    assert sorted(lengths) == [0, 0, 1, 1, 3, 3, 5, 5, 10, 10]
+    assert history.groupby("user_id")["item_id"].max().eq("i09").all()
+
+
 LOGS = st.dictionaries(
     st.tuples(st.sampled_from("uvwxyz"), st.sampled_from("abcdefgh")),
     st.integers(START, START + 20),
@@ -108,7 +139,7 @@ LOGS = st.dictionaries(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=WITHOUT_SHRINKING)
 @given(log=LOGS, protocol=st.sampled_from(["temporal", "per_user"]), order=st.randoms())
 def test_split_properties(log, protocol, order):
     rows = [(user, item, time) for (user, item), time in log.items()]

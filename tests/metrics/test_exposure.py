@@ -114,7 +114,7 @@ def test_lorenz_curve() -> None:
     np.testing.assert_allclose(places, [0, 0, 1 / 4, 1])
 
 
-def test_recall_by_popularity_by_hand() -> None:
+def test_popularity_deciles_by_hand() -> None:
     # Twenty warm items of rising popularity: two in each decile; and a cold one.
     per_item = pd.DataFrame(
         {
@@ -125,9 +125,16 @@ def test_recall_by_popularity_by_hand() -> None:
             "k": 20,
             "n_relevant": [3, 1, 0] + [0] * 16 + [4, 6],
             "n_hits": [0, 1, 0] + [0] * 16 + [1, 4],
+            "n_recommended": [0] * 17 + [2, 3, 7, 8],
         }
     )
-    table = exposure.recall_by_popularity(per_item, 20)
+    table = exposure.popularity_deciles(per_item)
+    assert table["decile"].to_list() == list(range(11))
+    assert table["n_items"].to_list() == [1] + [2] * 10
+    assert table["least_interactions"].to_list()[-2:] == [17, 19]
+    assert table["most_interactions"].to_list()[-2:] == [18, 20]
+    assert table["exposure_share"].to_list()[-2:] == [1 / 4, 3 / 4]
+    table = table.dropna(subset="recall")
     assert table["decile"].to_list() == [0, 1, 10]
     assert table["recall"].to_list() == [0.0, 1.0, 0.5]
     assert table["n_relevant"].to_list() == [3, 1, 10]

@@ -49,6 +49,9 @@ LOG3 = math.log2(3)
         ("ndcg_warm_only", 2, "all", [(1 / LOG3) / (1 + 1 / LOG3), 0, 0, 1 / LOG3]),
         ("mrr_warm_only", 2, "all", [1 / 2, 0, 0, 1 / 2]),
         ("map_warm_only", 2, "all", [(1 / 2) / 2, 0, 0, 1 / 2]),
+        # Squared weights: a 1, b 8/3, and 8 for c and for the cold ones, as if seen once.
+        ("unbiased_recall", 2, "all", [8**0.5 / (1 + 2 * 8**0.5), 0, 0, 1 / (1 + 3**0.5)]),
+        ("unbiased_recall", 3, "all", [2 * 8**0.5 / (1 + 2 * 8**0.5), 0, 0, 1 / (1 + 3**0.5)]),
         ("ndcg_warm_only", 3, "head", [1 / 2, NAN, 0, NAN]),
         ("ndcg_warm_only", 2, "tail", [1 / LOG3, 0, NAN, 1 / LOG3]),
     ],
@@ -90,7 +93,7 @@ def random_case() -> tuple[np.ndarray, np.ndarray, GroundTruth]:
         item_group=np.zeros(n_items, np.int8),
         interaction_count=np.ones(n_items, np.int64),
         relevant_pairs=np.flatnonzero(relevance),
-        history_by_group=np.zeros((n_users, 3), np.int64),
+        history_pairs=np.empty(0, np.int64),
         n_history_users=n_users,
     )
     return scores, relevance, truth

@@ -11,6 +11,7 @@ from longtail.behaviour.signals import SignalPresets
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.reporting.profile_figures import PLOTS
 
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
 PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
@@ -42,7 +43,7 @@ def read(folder, stem):
 def run(folder, save_version=SAVE_VERSION, **parameters):
     """Run the pipeline with the project's catalog, its data folder beside the input."""
     text = CATALOG.read_text().replace("${globals:source_folder}", str(folder))
-    text = text.replace("${globals:data_root}", "data")
+    text = text.replace("${globals:data_root}", str(folder.parent / "data"))
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
@@ -84,6 +85,16 @@ def test_all_outputs(shop):
     assert report["items"]["without_text"] == 1
     assert report["evaluation"]["evaluated_users"] == test["user_id"].nunique()
     assert catalog.load("rejected_items").count().execute() == 0
+    profile = catalog.load("data_profile")
+    assert (profile["totals"]["pairs"], profile["totals"]["users"]) == (80, 10)
+    assert profile["totals"]["unused_items"] == 1
+    assert profile["history_lengths"] == [{"length": "5-9", "users": 10}]
+    assert profile["filled"]["title"] == 12 / 13
+    assert profile["months"] == [
+        {"month": "2017-07", "interactions": 80, "new_users": 10, "new_items": 12}
+    ]
+    for name in PLOTS:
+        assert catalog.load(name).layout.title.text
 
 
 def test_the_order_of_rows_does_not_matter(shop, tmp_path):

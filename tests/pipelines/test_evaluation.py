@@ -17,9 +17,18 @@ from longtail.pipelines.evaluation.params import EvaluationParameters
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 PARAMETERS = EvaluationParameters(
-    ks=(5, 10), primary_k=10, baseline="als", bootstrap_draws=200, confidence=0.95, seed=1
+    ks=(5, 10),
+    primary_k=10,
+    baseline="als",
+    bootstrap_draws=200,
+    confidence=0.95,
+    example_users=2,
+    seed=1,
 )
 N_USERS, N_ITEMS = 30, 40
+ITEMS = pd.DataFrame(
+    {"item_id": [f"i{item:02d}" for item in range(N_ITEMS)], "title": "A <b>title</b>"}
+)
 
 
 def _pairs(rng: np.random.Generator, per_user: int, first_item: int) -> pd.DataFrame:
@@ -72,6 +81,7 @@ def tables() -> dict[str, Any]:
 def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
     pipeline = create_pipeline()
+    tables = tables | {"items": ITEMS}
     entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
     for entry in entries.values():
         entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()
@@ -91,14 +101,21 @@ def test_the_pipeline_reports_every_model_and_prints_once(
     leaderboard = catalog["leaderboard"].load()
     assert set(RECOMMENDERS) == {row["model"] for row in leaderboard}
     assert set(RECOMMENDERS) == set(catalog["per_user_metrics"].load()["model"])
-    assert catalog["leaderboard_plot"].load().data
-    json.dumps([leaderboard, catalog["comparisons"].load()], allow_nan=False)
-    assert {"all", "active", "quiet", "new"} == {row["user_group"] for row in leaderboard}
+    for plot in (name for name in create_pipeline().all_outputs() if name.endswith("_plot")):
+        assert catalog[plot].load().data
+    page = catalog["evaluation_report"].load()
+    assert "A &lt;b&gt;title&lt;/b&gt;" in page
+    deciles = catalog["popularity_deciles"].load()
+    assert {row["decile"] for row in deciles} == set(range(11))
+    json.dumps([leaderboard, catalog["comparisons"].load(), deciles], allow_nan=False)
+    groups = {"all", "active", "quiet", "new", "niche", "diverse", "blockbuster"}
+    assert groups == {row["user_group"] for row in leaderboard}
     assert capsys.readouterr().out.count("NDCG@10") == 1
 
 
-def test_the_table_is_the_last_node() -> None:
-    assert create_pipeline().nodes[-1].name == "show_leaderboard"
+def test_only_the_report_comes_after_the_table() -> None:
+    names = [node.name for node in create_pipeline().nodes]
+    assert names[-2:] == ["show_leaderboard", "write_report"]
 
 
 def test_models_that_were_not_run_are_left_out(tables: dict[str, Any]) -> None:

@@ -45,4 +45,5 @@ def map_columns(
 
 def is_blank(text: ir.StringValue) -> ir.BooleanValue:
     """Tell whether a text is null, empty or white space alone."""
-    return text.fill_null("").strip() == ""
+    # Texts that begin with a visible character, nearly all, are told without stripping them.
+    return ibis.ifelse(text > "!", False, text.fill_null("").strip() == "")

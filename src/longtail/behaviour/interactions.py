@@ -9,7 +9,6 @@ import ibis.expr.types as ir
 from longtail.behaviour.columns import is_blank
 from longtail.behaviour.core import describe_cost, k_core
 from longtail.behaviour.parsing import (
-    TimestampKind,
     TimestampProfile,
     parse_calendar,
     parse_number,
@@ -95,7 +94,7 @@ def clean_interactions(
         earliest=settings.earliest,
         latest=settings.latest,
     )
-    typed = _typed(raw, catalogue, profile.kind)
+    typed = _typed(raw, catalogue, profile)
     rules = _row_rules(typed, profile, settings)
     classified = typed.mutate(rule=first_rule(rules)).drop("in_catalogue")
     classified, user_rules = _reject_robots(classified, settings)
@@ -113,16 +112,19 @@ def clean_interactions(
     return CleanInteractions(kept, rejected.order_by(*rejected.columns), report)
 
 
-def _typed(raw: ir.Table, catalogue: ir.Table, kind: TimestampKind) -> ir.Table:
+def _typed(raw: ir.Table, catalogue: ir.Table, profile: TimestampProfile) -> ir.Table:
     """Add the typed columns, and whether the item is known (null) and was kept."""
     known = catalogue.select(known_item_id=catalogue.item_id, in_catalogue=catalogue.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
-    parse = parse_ordinal if kind == "ordinal" else parse_calendar
+    if profile.kind == "ordinal":
+        timestamp = parse_ordinal(joined.timestamp)
+    else:
+        timestamp = parse_calendar(joined.timestamp, has_text=profile.has_text)
     return joined.mutate(
         typed_event=ibis.ifelse(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
         ),
-        typed_timestamp=parse(joined.timestamp),
+        typed_timestamp=timestamp,
         **{f"typed_{name}": parse_number(joined[name]) for name in _NUMBERS},
     )
 

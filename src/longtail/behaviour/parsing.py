@@ -1,7 +1,8 @@
 """Typing of times and numbers that arrive as text."""
 
+import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -15,6 +16,7 @@ ORDINAL_LIMIT = 1e8
 MILLISECONDS_LIMIT = 1e11
 """Numbers from here on are milliseconds: as unix seconds they would lie after the year 5000."""
 _EXACT_LIMIT = 2.0**53
+_LARGEST = sys.float_info.max
 _ZONE = r":\d{2}(?:\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
 
 
@@ -26,11 +28,13 @@ class TimestampProfile:
         kind: "calendar" (unix seconds, milliseconds, ISO 8601), "ordinal" positions, or "none".
         rows: Rows of the file.
         calendar_rows: Rows whose time is a calendar time within the plausible bounds.
+        has_text: Whether some times are no numbers, so that they may be ISO 8601.
     """
 
     kind: TimestampKind
     rows: int
     calendar_rows: int
+    has_text: bool = False
 
     @property
     def calendar_share(self) -> float:
@@ -40,19 +44,26 @@ class TimestampProfile:
 
 def parse_number(text: ir.StringValue) -> ir.FloatingValue:
     """Read text as a finite float64; null for everything else (empty, NaN, infinite, words)."""
-    number = text.strip().try_cast("float64")
-    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+    number = text.try_cast("float64")
+    # Engines order NaN after infinity.
+    return ibis.ifelse(number.abs() <= _LARGEST, number, ibis.null("float64"))
 
 
-def parse_calendar(text: ir.StringValue) -> ir.IntegerValue:
+def parse_calendar(text: ir.StringValue, *, has_text: bool = True) -> ir.IntegerValue:
     """Read unix seconds, unix milliseconds or ISO 8601 (UTC when it names no zone).
+
+    Args:
+        text: Times as read.
+        has_text: Whether any may be ISO 8601; looking for it costs more than all the rest.
 
     Returns:
         int64 unix seconds, fractions cut off; null where the text is none of the three.
     """
     number = _exact(parse_number(text))
     seconds = ibis.ifelse(number.abs() >= MILLISECONDS_LIMIT, number / 1000, number)
-    return ibis.coalesce(seconds, _parse_iso(text.strip())).floor().cast("int64")
+    if has_text:
+        seconds = ibis.coalesce(seconds, _parse_iso(text.strip()))
+    return seconds.floor().cast("int64")
 
 
 def parse_ordinal(text: ir.StringValue) -> ir.IntegerValue:
@@ -63,7 +74,7 @@ def parse_ordinal(text: ir.StringValue) -> ir.IntegerValue:
 def profile_timestamps(
     timestamp: ir.StringColumn, *, kind: str, earliest: int, latest: int
 ) -> TimestampProfile:
-    """Say what a time column holds, in one pass over the table.
+    """Say what a time column holds, in one pass over the table, or two where not all are numbers.
 
     Args:
         timestamp: Column as read.
@@ -73,8 +84,21 @@ def profile_timestamps(
         latest: Last plausible unix second.
     """
     table = timestamp.name("text").as_table()
+    found = _facts(table, earliest, latest, has_text=False)
+    has_text = found["numbers"] < (found["filled"] or 0)
+    if has_text:
+        found = _facts(table, earliest, latest, has_text=True)
+    only_numbers = found["calendar"] == found["numbers"] > 0
+    if not found["filled"]:
+        return TimestampProfile("none", found["rows"], 0)
+    if kind == "ordinal" or (kind == "auto" and only_numbers and found["largest"] < ORDINAL_LIMIT):
+        return TimestampProfile("ordinal", found["rows"], 0)
+    return TimestampProfile("calendar", found["rows"], found["plausible"] or 0, has_text)
+
+
+def _facts(table: ir.Table, earliest: int, latest: int, *, has_text: bool) -> dict[str, Any]:
     number = parse_number(table.text)
-    calendar = parse_calendar(table.text)
+    calendar = parse_calendar(table.text, has_text=has_text)
     facts = table.aggregate(
         rows=table.count(),
         filled=(~is_blank(table.text)).sum(),
@@ -82,14 +106,8 @@ def profile_timestamps(
         largest=number.max(),
         calendar=calendar.count(),
         plausible=calendar.between(earliest, latest).sum(),
-    ).to_pyarrow()
-    found = {name: values[0] for name, values in facts.to_pydict().items()}
-    only_numbers = found["calendar"] == found["numbers"] > 0
-    if not found["filled"]:
-        return TimestampProfile("none", found["rows"], 0)
-    if kind == "ordinal" or (kind == "auto" and only_numbers and found["largest"] < ORDINAL_LIMIT):
-        return TimestampProfile("ordinal", found["rows"], 0)
-    return TimestampProfile("calendar", found["rows"], found["plausible"] or 0)
+    )
+    return facts.to_pyarrow().to_pylist()[0]
 
 
 def _parse_iso(text: ir.StringValue) -> ir.FloatingValue:

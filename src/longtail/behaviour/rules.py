@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -36,7 +37,7 @@ def add_reason(rejected: ir.Table, rules: Sequence[Rule]) -> ir.Table:
     return rejected.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string")))
 
 
-def count_rules(classified: ir.Table, rules: Sequence[Rule]) -> dict[str, object]:
+def count_rules(classified: ir.Table, rules: Sequence[Rule]) -> dict[str, Any]:
     """Count rows in, kept and rejected per rule; rules that rejected nothing count 0."""
     counts = classified.group_by("rule").aggregate(n=classified.count()).to_pyarrow().to_pydict()
     found: Mapping[str | None, int] = dict(zip(counts["rule"], counts["n"], strict=True))

@@ -99,9 +99,8 @@ def intra_list_diversity(lists: np.ndarray, item_vectors: np.ndarray) -> np.ndar
         lists: int (n_users, k), item codes.
         item_vectors: float (n_items, d), of any length, zeros for an item without a vector.
     """
-    norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
-    has_vector = norms[:, 0] > 0
-    units = np.divide(item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0)
+    units = unit_vectors(item_vectors)
+    has_vector = units.any(axis=1)
     membership = _membership(lists, len(units))
     squared_sum = np.empty(len(lists))
     block = max(1, 2**24 // max(units.shape[1], 1))
@@ -113,6 +112,43 @@ def intra_list_diversity(lists: np.ndarray, item_vectors: np.ndarray) -> np.ndar
     pairs = length * (length - 1)
     undefined = np.full(len(lists), np.nan)
     return 1.0 - np.divide(similarity, pairs, out=undefined, where=pairs > 0)
+
+
+def surprise(hits: Hits, k: int, truth: GroundTruth, item_vectors: np.ndarray) -> np.ndarray:
+    r"""How unlike the user's history each hit is: :math:`1 - \max_{j \in H_u} \cos(e_i, e_j)`.
+
+    From 0 to 1, negative cosines counting as 0; 0 for an item without a vector and beyond the first
+    k places (the content-based unexpectedness of Kaminskas & Bridge, TiiS 2016).
+
+    Args:
+        hits: hits for all items.
+        k: the largest length at which the lists are cut.
+        truth: the coded ground truth.
+        item_vectors: float (n_items, d), of any length, zeros for an item without a vector.
+
+    Returns:
+        float64 (n_hits,).
+    """
+    within = hits.position < k
+    result = np.zeros(len(within))
+    result[within] = _distance_to_history(hits.user[within], hits.item[within], truth, item_vectors)
+    return result
+
+
+def serendipity(hits: Hits, surprises: np.ndarray, k: int, truth: GroundTruth) -> np.ndarray:
+    """Sum of the surprise of the hits within the first k, over k: relevant and unlike the history.
+
+    Ge, Delgado-Battenfeld, Jannach, RecSys 2010. Undefined (NaN) for users without a history or
+    without anything relevant.
+
+    Args:
+        hits: hits for all items.
+        surprises: float (n_hits,), see ``surprise``.
+        k: length at which the lists are cut.
+        truth: the coded ground truth.
+    """
+    defined = (truth.history_by_group.sum(axis=1) > 0) & (hits.n_relevant > 0)
+    return np.where(defined, hits.sum_by_user(surprises, k) / k, np.nan)
 
 
 def pop_reo(hits: Hits, k: int, users: np.ndarray, truth: GroundTruth) -> float:
@@ -165,28 +201,68 @@ def lorenz_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(0.0, 1.0, len(exposure)), exposure / exposure[-1]
 
 
-def recall_by_popularity(per_item: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Return recall per popularity decile of the target item, over test interactions.
+def popularity_deciles(per_item: pd.DataFrame) -> pd.DataFrame:
+    """Return recall and exposure per popularity decile of the items.
 
     Deciles hold a tenth of the warm items each, 10 the most popular (ties by item_id); decile 0
     are the cold items. Recall is hits / test interactions of the decile's items (micro average),
     so every interaction counts the same.
 
     Args:
-        per_item: model, item_id, item_group, interaction_count, k, n_relevant, n_hits.
-        k: list length.
+        per_item: model, item_id, item_group, interaction_count, k, n_recommended, n_relevant,
+            n_hits.
 
     Returns:
-        Table model, decile, recall, n_relevant; deciles without a test interaction are left out.
+        Table model, k, decile, n_items, least_interactions, most_interactions (of an item),
+        n_recommended, exposure_share, n_relevant, n_hits, recall (NaN without a test interaction).
     """
-    rows = per_item[per_item["k"] == k].sort_values(["model", "interaction_count", "item_id"])
+    by_list = ["model", "k"]
+    rows = per_item.sort_values([*by_list, "interaction_count", "item_id"])
     warm = rows["item_group"] != "cold"
-    place = warm.groupby(rows["model"]).cumsum() - 1
-    n_warm = warm.groupby(rows["model"]).transform("sum").clip(lower=1)
+    lists = [rows[name] for name in by_list]
+    place = warm.groupby(lists).cumsum() - 1
+    n_warm = warm.groupby(lists).transform("sum").clip(lower=1)
     rows = rows.assign(decile=np.where(warm, 10 * place // n_warm + 1, 0))
-    totals = rows.groupby(["model", "decile"], sort=False)[["n_hits", "n_relevant"]].sum()
-    totals = totals[totals["n_relevant"] > 0].reset_index()
-    return totals.assign(recall=totals["n_hits"] / totals["n_relevant"]).drop(columns="n_hits")
+    table = rows.groupby([*by_list, "decile"], sort=False).agg(
+        n_items=("item_id", "size"),
+        least_interactions=("interaction_count", "min"),
+        most_interactions=("interaction_count", "max"),
+        n_recommended=("n_recommended", "sum"),
+        n_relevant=("n_relevant", "sum"),
+        n_hits=("n_hits", "sum"),
+    )
+    table = table.reset_index()
+    exposure = table.groupby(by_list)["n_recommended"].transform("sum").clip(lower=1)
+    recall = table["n_hits"] / table["n_relevant"].where(table["n_relevant"] > 0)
+    return table.assign(exposure_share=table["n_recommended"] / exposure, recall=recall)
+
+
+def unit_vectors(item_vectors: np.ndarray) -> np.ndarray:
+    """Scale the vectors to length 1; zeros stay zeros."""
+    norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
+    return np.divide(item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0)
+
+
+def _distance_to_history(
+    users: np.ndarray, items: np.ndarray, truth: GroundTruth, item_vectors: np.ndarray
+) -> np.ndarray:
+    """Return 1 - the largest cosine to the user's history for each (user, item), float64."""
+    units = unit_vectors(item_vectors)
+    bounds = np.searchsorted(truth.history_users, np.arange(truth.n_users + 1))
+    lengths = bounds[users + 1] - bounds[users]
+    ends = np.cumsum(lengths)
+    nearest = np.zeros(len(users), dtype=units.dtype)
+    # A block of pairs holds two vectors for each.
+    block = max(1, 2**23 // max(units.shape[1], 1))
+    for first in range(0, int(ends[-1]) if len(ends) else 0, block):
+        pairs = np.arange(first, min(first + block, int(ends[-1])))
+        pair_of = np.searchsorted(ends, pairs, side="right")
+        place = pairs - (ends - lengths)[pair_of] + bounds[users[pair_of]]
+        history = truth.history_items[place]
+        cosines = np.einsum("ij,ij->i", units[items[pair_of]], units[history])
+        np.maximum.at(nearest, pair_of, cosines)
+    surprise = 1.0 - nearest.astype(np.float64)
+    return np.where(units[items].any(axis=1) & (lengths > 0), surprise, 0.0)
 
 
 def _count_groups(groups: np.ndarray) -> np.ndarray:

@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.metrics.scoring import ALL, Cell, ModelScores, user_group_masks
+from longtail.metrics.calibration import TASTE_GROUPS
+from longtail.metrics.scoring import (
+    ALL,
+    Cell,
+    ModelScores,
+    taste_group_masks,
+    user_group_masks,
+)
 from longtail.metrics.significance import (
     bootstrap_means,
     effect_size,
@@ -188,7 +195,8 @@ def _p_values(
 
 
 def _population_rows(scores: dict[str, ModelScores], truth: GroundTruth) -> list[Row]:
-    sizes = {name: int(mask.sum()) for name, mask in user_group_masks(truth).items()}
+    masks = user_group_masks(truth) | taste_group_masks(truth)
+    sizes = {name: int(mask.sum()) for name, mask in masks.items()}
     return [
         _key(model, cell, user_group)
         | {"value": value, "ci_low": None, "ci_high": None, "n_users": sizes[user_group]}
@@ -228,7 +236,7 @@ def _number(value: float) -> float | None:
 
 def _in_order(rows: list[Row], models: list[str]) -> list[Row]:
     """Sort rows by model as given, then user group; metrics keep their order."""
-    groups = (ALL, *USER_GROUPS)
+    groups = (ALL, *USER_GROUPS, *TASTE_GROUPS)
     return sorted(
         rows,
         key=lambda row: (models.index(str(row["model"])), groups.index(str(row["user_group"]))),

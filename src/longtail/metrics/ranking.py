@@ -132,6 +132,22 @@ def average_precision(hits: Hits, k: int) -> np.ndarray:
     return _ratio(gain, np.minimum(hits.n_relevant, k))
 
 
+def unbiased_recall(hits: Hits, k: int, truth: GroundTruth) -> np.ndarray:
+    r"""Recall in which an item counts :math:`1/p_i`, :math:`p_i = \sqrt{n_i / \max n}`.
+
+    :math:`\sum_{i \in L_u^k \cap T_u} 1/p_i \big/ \sum_{i \in T_u} 1/p_i`: popular items are in the
+    test interactions partly because everybody is shown them, so they count less (self-normalised
+    inverse propensity scoring; Yang, Cui, Xuan, Wang, Belongie, Estrin, RecSys 2018). A cold item
+    counts as one with a single interaction, so that it does not outweigh everything else.
+    """
+    counts = np.maximum(truth.interaction_count, 1)
+    weights = np.sqrt(counts.max() / counts)
+    total = np.bincount(
+        truth.relevant_users, weights=weights[truth.relevant_items], minlength=truth.n_users
+    )
+    return _ratio(hits.sum_by_user(weights[hits.item], k), total)
+
+
 RANKING_METRICS: dict[str, Callable[[Hits, int], np.ndarray]] = {
     "recall": recall,
     "precision": precision,

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from longtail.metrics import exposure, ranking
+from longtail.metrics import calibration, classification, exposure, ranking
+from longtail.metrics.calibration import TASTE_GROUPS
 from longtail.metrics.ranking import RANKING_METRICS, Hits
 from longtail.metrics.tables import ITEM_GROUPS, USER_GROUPS, GroundTruth, ranked_lists
 
 ALL = "all"
 WARM_ONLY = "_warm_only"
+UNBIASED = "unbiased_recall"
 WARM_GROUPS = (ALL, "head", "tail")
 
 
@@ -30,7 +32,7 @@ class ModelScores:
 
     Attributes:
         ranking: float64 (n_users,) for each cell, NaN where the user has nothing relevant.
-        list_means: the same for exposure metrics that are means over users, NaN for empty lists.
+        list_means: the same for metrics of the lists themselves, NaN for empty lists.
         population: one number for each cell and user group, for metrics of all lists together.
         per_item: table item_id, item_group, interaction_count, k, n_recommended, n_relevant,
             n_hits; over the evaluated users with a history.
@@ -64,7 +66,7 @@ def score_model(
     hits = ranking.find_hits(lists, truth)
     return ModelScores(
         ranking=_ranking_cells(hits, lists, truth, ks),
-        list_means=_list_mean_cells(lists, truth, ks, item_vectors),
+        list_means=_list_mean_cells(hits, lists, truth, ks, item_vectors),
         population=_population_cells(hits, lists, truth, ks),
         per_item=_per_item(hits, lists, truth, ks),
     )
@@ -76,7 +78,8 @@ def per_user_table(scores: dict[str, ModelScores], truth: GroundTruth) -> pd.Dat
     A row exists where the user has a relevant item in the group. The mean of a metric column over
     the rows of a model, k and item group is the leaderboard's value (over the rows whose
     ``user_group`` is not ``new`` for the user group ``all``). Columns that end in ``_warm_only``
-    are null where the user has no warm relevant item, and for the item group ``cold``.
+    are null where the user has no warm relevant item, and for the item group ``cold``;
+    ``unbiased_recall`` is null for every item group but ``all``.
     """
     parts = [
         _per_user_part(model, model_scores, truth, k, group)
@@ -107,6 +110,12 @@ def item_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
     return {ALL: np.ones(truth.n_items, dtype=bool), **groups}
 
 
+def taste_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
+    """Return who has which taste for popularity, bool (n_users,)."""
+    taste = calibration.taste_groups(truth)
+    return {name: taste == code for code, name in enumerate(TASTE_GROUPS)}
+
+
 def _ranking_cells(
     hits: Hits, lists: np.ndarray, truth: GroundTruth, ks: Sequence[int]
 ) -> dict[Cell, np.ndarray]:
@@ -119,17 +128,27 @@ def _ranking_cells(
         n_relevant = warm.n_relevant if group == ALL else restricted.n_relevant
         warm_hits = Hits(restricted.user, restricted.position, restricted.item, n_relevant)
         variants.append((WARM_ONLY, group, warm_hits))
-    return {
+    cells = {
         Cell(name + suffix, k, group): metric(variant, k)
         for suffix, group, variant in variants
         for name, metric in RANKING_METRICS.items()
         for k in ks
     }
+    unbiased = {Cell(UNBIASED, k, ALL): ranking.unbiased_recall(hits, k, truth) for k in ks}
+    return cells | unbiased
 
 
 def _list_mean_cells(
-    lists: np.ndarray, truth: GroundTruth, ks: Sequence[int], item_vectors: np.ndarray | None
+    hits: Hits,
+    lists: np.ndarray,
+    truth: GroundTruth,
+    ks: Sequence[int],
+    item_vectors: np.ndarray | None,
 ) -> dict[Cell, np.ndarray]:
+    candidates = classification.candidate_lists(hits, lists)
+    surprises = None
+    if item_vectors is not None:
+        surprises = exposure.surprise(hits, max(ks), truth, item_vectors)
     cells = {}
     for k in ks:
         top = lists[:, :k]
@@ -139,9 +158,14 @@ def _list_mean_cells(
         cells[Cell("novelty", k, ALL)] = exposure.novelty(
             top, truth.interaction_count, truth.n_history_users
         )
-        if item_vectors is not None:
+        cells[Cell("miscalibration", k, ALL)] = calibration.miscalibration(top, truth)
+        cells[Cell("accuracy", k, ALL)] = classification.accuracy(candidates, k)
+        cells[Cell("auc", k, ALL)] = classification.auc(classification.candidate_lists(hits, top))
+        cells[Cell("f1", k, ALL)] = classification.f1(candidates, k)
+        if item_vectors is not None and surprises is not None:
             diversity = exposure.intra_list_diversity(top, item_vectors)
             cells[Cell("intra_list_diversity", k, ALL)] = diversity
+            cells[Cell("serendipity", k, ALL)] = exposure.serendipity(hits, surprises, k, truth)
     return cells
 
 
@@ -154,7 +178,25 @@ def _population_cells(
         for group, users in groups.items():
             for metric, value in _population_metrics(hits, lists[:, :k], k, users, truth).items():
                 cells.setdefault(Cell(metric, k, ALL), {})[group] = value
+        for cell, by_group in _calibration_cells(lists[:, :k], k, truth).items():
+            cells.setdefault(cell, {}).update(by_group)
     return cells
+
+
+def _calibration_cells(
+    lists: np.ndarray, k: int, truth: GroundTruth
+) -> dict[Cell, dict[str, float]]:
+    taste = taste_group_masks(truth)
+    groups = {ALL: truth.has_history} | {name: mask for name, mask in taste.items() if mask.any()}
+    deviations = calibration.miscalibration(lists, truth)
+    upd = calibration.upd(deviations, calibration.taste_groups(truth))
+    return {
+        Cell("gap", k, ALL): {g: calibration.gap(lists, m, truth) for g, m in groups.items()},
+        Cell("delta_gap", k, ALL): {
+            group: calibration.delta_gap(lists, mask, truth) for group, mask in groups.items()
+        },
+        Cell("upd", k, ALL): {ALL: upd},
+    }
 
 
 def _population_metrics(
@@ -195,6 +237,7 @@ def _per_user_part(
 ) -> pd.DataFrame:
     rows = np.flatnonzero(~np.isnan(scores.ranking[Cell("recall", k, group)]))
     names = [name + suffix for suffix in ("", WARM_ONLY) for name in RANKING_METRICS]
+    names.append(UNBIASED)
     undefined = np.full(truth.n_users, np.nan)
     metrics = {name: scores.ranking.get(Cell(name, k, group), undefined)[rows] for name in names}
     return pd.DataFrame(

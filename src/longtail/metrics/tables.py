@@ -1,6 +1,7 @@
 """Integer-coded views of the evaluation tables, so that every metric works on arrays."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ class GroundTruth:
         item_group: int8 (n_items,), codes into ``ITEM_GROUPS``.
         interaction_count: int64 (n_items,), interactions before the test period.
         relevant_pairs: int64, sorted ``user * n_items + item`` of the distinct test pairs.
-        history_by_group: int64 (n_users, 3), the items of each group in the user's history.
+        history_pairs: int64, sorted ``user * n_items + item`` of the pairs before the test period.
         n_history_users: all users with a history, evaluated or not.
     """
 
@@ -37,7 +38,7 @@ class GroundTruth:
     item_group: np.ndarray
     interaction_count: np.ndarray
     relevant_pairs: np.ndarray
-    history_by_group: np.ndarray
+    history_pairs: np.ndarray
     n_history_users: int
 
     @property
@@ -64,6 +65,23 @@ class GroundTruth:
     def relevant_items(self) -> np.ndarray:
         """Item code of every relevant pair."""
         return self.relevant_pairs % self.n_items
+
+    @property
+    def history_users(self) -> np.ndarray:
+        """User code of every pair before the test period."""
+        return self.history_pairs // self.n_items
+
+    @property
+    def history_items(self) -> np.ndarray:
+        """Item code of every pair before the test period."""
+        return self.history_pairs % self.n_items
+
+    @cached_property
+    def history_by_group(self) -> np.ndarray:
+        """Int64 (n_users, 3): the items of each group in the user's history."""
+        cells = self.history_users * len(ITEM_GROUPS) + self.item_group[self.history_items]
+        counts = np.bincount(cells, minlength=self.n_users * len(ITEM_GROUPS))
+        return counts.reshape(self.n_users, len(ITEM_GROUPS))
 
 
 def encode(values: pd.Series, index: pd.Index) -> np.ndarray:
@@ -101,9 +119,10 @@ def ground_truth(
     item_group = _group_codes(item_groups["item_group"], ITEM_GROUPS, "item_groups")
     user_group = _group_codes(user_groups["user_group"], USER_GROUPS, "user_groups")
     users = encode(test_interactions["user_id"], user_ids)
-    history = np.zeros((len(user_ids), len(ITEM_GROUPS)), dtype=np.int64)
-    for table in (train_interactions, validation_interactions):
-        history += _history_by_group(table, user_ids, item_ids, item_group)
+    history = [
+        _known_pairs(table, user_ids, item_ids)
+        for table in (train_interactions, validation_interactions)
+    ]
     return GroundTruth(
         user_ids=user_ids,
         item_ids=item_ids,
@@ -111,7 +130,7 @@ def ground_truth(
         item_group=item_group,
         interaction_count=item_groups["interaction_count"].to_numpy(np.int64),
         relevant_pairs=np.unique(users * len(item_ids) + items),
-        history_by_group=history,
+        history_pairs=np.unique(np.concatenate(history)),
         n_history_users=int((user_group != NEW).sum()),
     )
 
@@ -189,12 +208,8 @@ def _group_codes(groups: pd.Series, names: tuple[str, ...], table: str) -> np.nd
     return codes.astype(np.int8)
 
 
-def _history_by_group(
-    interactions: pd.DataFrame, user_ids: pd.Index, item_ids: pd.Index, item_group: np.ndarray
-) -> np.ndarray:
+def _known_pairs(interactions: pd.DataFrame, user_ids: pd.Index, item_ids: pd.Index) -> np.ndarray:
     users = encode(interactions["user_id"], user_ids)
     items = encode(interactions["item_id"], item_ids)
     known = (users >= 0) & (items >= 0)
-    cells = users[known] * len(ITEM_GROUPS) + item_group[items[known]]
-    counts = np.bincount(cells, minlength=len(user_ids) * len(ITEM_GROUPS))
-    return counts.reshape(len(user_ids), len(ITEM_GROUPS))
+    return users[known] * len(item_ids) + items[known]

@@ -6,23 +6,34 @@ evaluation, tracking and plots take it from here.
 
 from longtail.models.als import ALS
 from longtail.models.base import Recommender
+from longtail.models.ease import EASE
+from longtail.models.ials import IALS, FeatureIALS
 from longtail.models.neighbours import ItemKNN, RecentItemKNN, RecentTextKNN, TextKNN
 from longtail.models.popularity import Popularity
+from longtail.models.random_ranking import RandomRanking
+from longtail.models.recent_popularity import RecentPopularity
 from longtail.models.text_profile import TextProfile
+from longtail.models.tfidf_knn import TfidfKNN
 
 # Fitted on behaviour alone, by the pipeline als_baseline.
 COLLABORATIVE: dict[str, type[Recommender]] = {
+    "random": RandomRanking,
     "popularity": Popularity,
+    "popularity_recent": RecentPopularity,
     "item_knn": ItemKNN,
     "item_knn_recent": RecentItemKNN,
+    "ease": EASE,
     "als": ALS,
+    "ials": IALS,
 }
 
 # Fitted on behaviour and item text, by the pipeline hybrid_scoring.
 LANGUAGE: dict[str, type[Recommender]] = {
+    "tfidf_knn": TfidfKNN,
     "text_knn": TextKNN,
     "text_knn_recent": RecentTextKNN,
     "text_profile": TextProfile,
+    "feature_ials": FeatureIALS,
 }
 
 RECOMMENDERS: tuple[str, ...] = (*COLLABORATIVE, *LANGUAGE, "hybrid")

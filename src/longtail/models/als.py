@@ -27,6 +27,7 @@ class ALS(Recommender):
     alpha: float = Field(10.0, gt=0, description="Confidence of an interaction of weight 1.")
     iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
 
+    evidence: ClassVar[str] = "the choices of people with your taste"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],
         "regularization": (0.01, 100.0),

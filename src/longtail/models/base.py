@@ -32,12 +32,14 @@ class TrainingData:
         item_vectors: (n_items, d) float32 language vectors of unit length in catalogue order; empty
             where only collaborative models are fitted.
         text_neighbours: (n_items, n_items) cosines of the 100 nearest items by these vectors.
+        tfidf_vectors: (n_items, d) float32 TF-IDF vectors of unit length.
         seed: seed of everything random.
     """
 
     histories: Histories
     item_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     text_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
+    tfidf_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     seed: int = 42
 
 
@@ -48,12 +50,14 @@ class Recommender(BaseModel, ABC):
         search_space: what tuning may vary, by field: a list of choices, or the two ends of a range
             that is searched on a logarithmic scale.
         starting_points: settings that tuning tries first, so that a small budget is well spent.
+        evidence: what a high score rests on, in the words of a reason given to a user.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {}
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    evidence: ClassVar[str] = "the model's score"
 
     @abstractmethod
     def fit(self, data: TrainingData) -> Arrays:

@@ -39,6 +39,7 @@ class HybridParameters(BaseModel):
         None, ge=0, description="Score lost per log(1 + count); null lets validation choose."
     )
     tail_emphasis_grid: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+    explained: int = Field(10, ge=0, description="Items of each list that get a reason.")
     quality_kept: float = Field(
         0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
     )
@@ -105,20 +106,16 @@ def candidate_lists(
     half_log_count = (items[:, :1] - MIDDLE_LOG_COUNT) / 2
     length = np.log1p(histories.history_lengths())[candidates.users][candidates.rows]
     by_history = items[:, 0] * (length - MIDDLE_LOG_COUNT) / 2
-    columns = [
-        candidates.evidence,
-        candidates.evidence * half_log_count,
-        reciprocal_ranks(candidates),
-        items,
-        by_history[:, None],
-    ]
+    evidence = candidates.evidence
+    columns = (evidence, evidence * half_log_count, reciprocal_ranks(candidates), items)
     names = (
         *candidates.sources,
         *(f"{source}_by_popularity" for source in candidates.sources),
         *(f"{source}_rank" for source in candidates.sources),
         *ITEM_FEATURES,
     )
-    return Lists(candidates.indptr, np.hstack(columns).astype(np.float32), names)
+    features = np.column_stack([*columns, by_history]).astype(np.float32)
+    return Lists(candidates.indptr, features, names)
 
 
 def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
@@ -212,12 +209,12 @@ def choose_tail_emphasis(front: list[dict[str, float]], parameters: HybridParame
     """Apply the declared rule to the front of the knob.
 
     Among the settings that keep ``quality_kept`` of the best NDCG and whose head recall is above
-    the baseline's by one standard error of the paired difference: the one with the highest tail
+    the baseline's by two standard errors of the paired difference: the one with the highest tail
     recall. Where none is, the one with the highest head recall.
     """
     best = max(point["ndcg"] for point in front)
     good = [point for point in front if point["ndcg"] >= parameters.quality_kept * best]
-    safe = [point for point in good if point["head_difference"] >= point["head_standard_error"]]
+    safe = [point for point in good if point["head_difference"] >= 2 * point["head_standard_error"]]
     if not safe:
         return max(good, key=lambda point: point["recall_head"])["tail_emphasis"]
     return max(safe, key=lambda point: point["recall_tail"])["tail_emphasis"]

@@ -28,6 +28,7 @@ class IALS(Recommender):
     unobserved_weight: float = Field(0.1, gt=0, description="Weight of pairs not observed.")
     epochs: int = Field(12, ge=1, description="Sweeps over users and items.")
 
+    evidence: ClassVar[str] = "the choices of people with your taste"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],
         "regularization": (0.0003, 0.03),
@@ -81,6 +82,7 @@ class FeatureIALS(IALS):
 
     text_weight: float = Field(1.0, gt=0, description="Ridge penalty of the map from the text.")
 
+    evidence: ClassVar[str] = "the choices of people with your taste, read together with its text"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **IALS.search_space,
         "text_weight": [1.0, 30.0],

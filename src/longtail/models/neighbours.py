@@ -51,6 +51,7 @@ class ItemKNN(NeighbourModel):
     shrinkage: float = Field(20.0, ge=0, description="Users added to every item's count.")
     neighbours: int = Field(200, ge=1, description="Neighbours kept for each item.")
 
+    evidence: ClassVar[str] = "what is often chosen together with your items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "shrinkage": (0.5, 200.0),
         "neighbours": [50, 100, 200, 400],
@@ -71,6 +72,7 @@ class TextKNN(NeighbourModel):
     neighbours: int = Field(30, ge=1, le=100, description="Neighbours of each item.")
     sharpness: float = Field(3.0, gt=0, description="Exponent of the cosine.")
 
+    evidence: ClassVar[str] = "its likeness to your items in words"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "neighbours": [10, 30, 100],
         "sharpness": [1.0, 3.0, 5.0],
@@ -92,6 +94,7 @@ class RecentItemKNN(ItemKNN):
 
     recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
 
+    evidence: ClassVar[str] = "what is often chosen together with your latest items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **ItemKNN.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
@@ -106,6 +109,7 @@ class RecentTextKNN(TextKNN):
 
     recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
 
+    evidence: ClassVar[str] = "its likeness to your latest items in words"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **TextKNN.search_space,
         "recency_decay": [0.5, 0.7, 0.85],

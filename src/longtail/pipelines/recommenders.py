@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable
 from functools import partial, update_wrapper
 from typing import Any
@@ -13,6 +15,7 @@ from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
 
 from longtail.behaviour.histories import Histories, build_histories
+from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Arrays, Recommender, TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
@@ -23,7 +26,14 @@ BEHAVIOUR_TABLES = {
     "item_groups": "item_groups",
     "user_groups": "user_groups",
 }
-TEXT_TABLES = {"item_vectors": "item_vectors", "text_neighbours": "text_neighbours"}
+TEXT_TABLES = {
+    "item_vectors": "item_vectors",
+    "text_neighbours": "text_neighbours",
+    "tfidf_vectors": "tfidf_vectors",
+}
+NO_RECOMMENDATIONS = {"user_id": "str", "item_id": "str", "rank": "int64", "score": "float64"}
+
+logger = logging.getLogger(__name__)
 
 
 def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text: bool) -> Pipeline:
@@ -85,15 +95,24 @@ def _bind(step: Callable[..., Any], recommender: type[Recommender]) -> Callable[
     """Return the step for one recommender under the name of the step."""
     bound = partial(step, recommender)
     update_wrapper(bound, step)
+    # Kedro matches parameters to arguments by position: without the one that is bound.
+    bound.__signature__ = inspect.signature(partial(step, recommender))  # type: ignore[attr-defined]
     return bound
 
 
 def tune_recommender(
     recommender: type[Recommender], tuning: TuningParameters, **tables: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]], Arrays]:
-    """Choose hyper-parameters on validation; return them, all trials and the fitted arrays."""
+    """Choose hyper-parameters on validation; return them, all trials and the fitted arrays.
+
+    A model that these data do not allow leaves the reason in place of its hyper-parameters.
+    """
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
-    tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
+    try:
+        tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
+    except NotApplicableError as reason:
+        logger.info("%s", reason)
+        return {"not_applicable": str(reason)}, [], {}
     return tuned.recommender.model_dump(mode="json"), tuned.trials, tuned.arrays
 
 
@@ -103,9 +122,15 @@ def refit_recommender(
     tuning: TuningParameters,
     **tables: Any,
 ) -> Arrays:
-    """Fit the chosen setting on train and validation."""
+    """Fit the chosen setting on train and validation; nothing where the data do not allow it."""
+    if "not_applicable" in hyperparameters:
+        return {}
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    return recommender(**hyperparameters).fit(data)
+    try:
+        return recommender(**hyperparameters).fit(data)
+    except NotApplicableError as reason:
+        logger.info("%s", reason)
+        return {}
 
 
 def recommend_items(
@@ -117,7 +142,9 @@ def recommend_items(
     tuning: TuningParameters,
     **tables: Any,
 ) -> pd.DataFrame:
-    """Return the ranked lists of all users of the test period."""
+    """Return the ranked lists of all users of the test period; no rows without a fitted model."""
+    if not arrays:
+        return pd.DataFrame(columns=list(NO_RECOMMENDATIONS)).astype(NO_RECOMMENDATIONS)
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
     users = indices_of_users(test, data.histories)
     label = f"{recommender.__name__} recommends"
@@ -134,13 +161,16 @@ def training_data(
     with_validation: bool,
     item_vectors: dict[str, NDArray[np.float32]] | None = None,
     text_neighbours: sp.csr_array | None = None,
+    tfidf_vectors: dict[str, NDArray[np.float32]] | None = None,
 ) -> TrainingData:
     """Put the tables of the split on one index space of users and items."""
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
-    if item_vectors is None or text_neighbours is None:
+    if item_vectors is None or text_neighbours is None or tfidf_vectors is None:
         return TrainingData(histories, seed=seed)
-    return TrainingData(histories, item_vectors["vectors"], text_neighbours, seed)
+    return TrainingData(
+        histories, item_vectors["vectors"], text_neighbours, tfidf_vectors["vectors"], seed
+    )
 
 
 def histories_of(
@@ -178,10 +208,26 @@ def fitted_models(
         recommenders: classes by name.
         names: the models wanted.
         parts: ``<name>_hyperparameters`` and ``<name>_arrays`` of each.
+
+    Raises:
+        UserError: a model wanted was left out because the data do not allow it.
     """
+    for name in names:
+        if not parts[f"{name}_arrays"]:
+            raise UserError(
+                f"The hybrid needs the model {name!r}, which was left out on these data; take it"
+                " from the parameter hybrid.sources."
+            )
     return {
         name: FittedModel(
             recommenders[name](**parts[f"{name}_hyperparameters"]), parts[f"{name}_arrays"]
         )
         for name in names
     }
+
+
+def separate_models(inputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the inputs into the tables of the split and the parts of fitted models."""
+    is_part = {name: name.endswith(("_hyperparameters", "_arrays")) for name in inputs}
+    tables = {name: value for name, value in inputs.items() if not is_part[name]}
+    return tables, {name: value for name, value in inputs.items() if is_part[name]}

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from longtail.metrics.exposure import gini, lorenz_curve, recall_by_popularity
+from longtail.metrics.exposure import gini, lorenz_curve, popularity_deciles
 
 Rows = Sequence[dict[str, Any]]
 
 # Okabe and Ito's colours, distinguishable with every colour vision and in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+_SYMBOLS = (*_SHAPES, *(f"{shape}-open" for shape in _SHAPES))
 _DASHES = (
     "solid",
     "dash",
@@ -25,6 +27,20 @@ _DASHES = (
     "14px,3px,3px,3px,3px,3px",
 )
 _CURVE_POINTS = 201
+_AXIS = {"showline": True, "linecolor": "#444444", "ticks": "outside", "automargin": True}
+_RATIO_TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
+# Item group / user group.
+_LIFT_GROUPS = (
+    "all / all",
+    "head / all",
+    "tail / all",
+    "cold / all",
+    "all / active",
+    "all / quiet",
+    "head / quiet",
+    "tail / quiet",
+    "all / new",
+)
 
 
 def leaderboard_plot(leaderboard: Rows, k: int, confidence: float) -> go.Figure:
@@ -100,21 +116,47 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
     return figure.update_layout(showlegend=False)
 
 
-def recall_by_popularity_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
+def headline_models(leaderboard: Rows, k: int, baseline: str, limit: int = 6) -> list[str]:
+    """Choose the models of the figures that hold one curve a model: more cannot be told apart.
+
+    The baseline, the hybrid and popularity, and up to ``limit`` the best others by overall NDCG.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        k: list length.
+        baseline: the model that the others are compared with.
+        limit: how many models.
+
+    Returns:
+        Names in the order of the leaderboard.
+    """
+    rows = _select(leaderboard, "ndcg", k).sort_values("value", ascending=False, kind="stable")
+    always = [
+        model for model in (baseline, "hybrid", "popularity") if (rows["model"] == model).any()
+    ]
+    best = [model for model in rows["model"] if model not in always]
+    chosen = {*always, *best[: max(0, limit - len(always))]}
+    return [model for model in rows.sort_index()["model"] if model in chosen]
+
+
+def recall_by_popularity_plot(
+    per_item: pd.DataFrame, k: int, models: Sequence[str] | None = None
+) -> go.Figure:
     """Draw recall by popularity decile of the item that the user went on to consume.
 
     Args:
         per_item: the per-item metrics.
         k: list length.
+        models: the models to draw; all by default.
     """
     figure = _figure(
         f"Recall@{k} by popularity of the item the user went on to consume",
         "Popularity decile of the item (each a tenth of the warm items; test interactions below)",
         f"Recall@{k} (share found, 0 to 1)",
     )
-    rows = recall_by_popularity(per_item, k)
+    rows = popularity_deciles(per_item[per_item["k"] == k]).dropna(subset="recall")
     styles = _styles(per_item["model"])
-    for model in styles:
+    for model in styles if models is None else models:
         curve = rows[rows["model"] == model]
         figure.add_trace(
             go.Scatter(
@@ -139,12 +181,13 @@ def recall_by_popularity_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
     return figure.update_layout(hovermode="x unified")
 
 
-def exposure_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
+def exposure_plot(per_item: pd.DataFrame, k: int, models: Sequence[str] | None = None) -> go.Figure:
     """Draw how the places in the lists are shared out over the catalogue (Lorenz curves).
 
     Args:
         per_item: the per-item metrics.
         k: list length.
+        models: the models to draw; all by default.
     """
     figure = _figure(
         f"How the first {k} places of all lists are shared out over the catalogue",
@@ -153,8 +196,8 @@ def exposure_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
     )
     rows = per_item[per_item["k"] == k]
     styles = _styles(rows["model"])
-    for model, items in rows.groupby("model", sort=False):
-        counts = items["n_recommended"].to_numpy()
+    for model in styles if models is None else models:
+        counts = rows.loc[rows["model"] == model, "n_recommended"].to_numpy()
         if not counts.any():
             continue
         share_of_items, share_of_places = lorenz_curve(counts)
@@ -166,7 +209,7 @@ def exposure_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
                 mode="lines",
                 name=f"{model} (Gini {gini(counts):.2f})",
                 hovertemplate="%{y:.1f} %",
-                line=_line(styles[str(model)])["line"],
+                line=_line(styles[model])["line"],
             )
         )
     figure.add_trace(
@@ -184,15 +227,125 @@ def exposure_plot(per_item: pd.DataFrame, k: int) -> go.Figure:
     return figure.update_layout(hovermode="x unified")
 
 
+def lift_plot(
+    leaderboard: Rows,
+    comparisons: Rows,
+    k: int,
+    confidence: float,
+    models: Sequence[str] | None = None,
+) -> go.Figure:
+    """Draw how many times the baseline's recall each model reaches, for groups of items and users.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        comparisons: rows of the comparisons.
+        k: list length.
+        confidence: coverage of the intervals.
+        models: the models to draw; all by default.
+    """
+    rows = pd.DataFrame([row for row in comparisons if (row["metric"], row["k"]) == ("recall", k)])
+    baseline = "the baseline" if rows.empty else rows["baseline"].iloc[0]
+    figure = _figure(
+        f"Recall@{k} relative to {baseline}, {_percent(confidence)} interval over users",
+        f"Times the Recall@{k} of {baseline} (1 is equal, logarithmic)",
+        "Items / users",
+    )
+    if rows.empty:
+        return figure
+    groups = {name: place for place, name in enumerate(reversed(_LIFT_GROUPS))}
+    styles = _styles(pd.Series([row["model"] for row in leaderboard]))
+    shown = [model for model in styles if model != baseline and (models is None or model in models)]
+    for place, model in enumerate(shown):
+        beside = rows[rows["model"] == model].dropna(subset=["ratio", "ratio_ci_low"])
+        beside = beside[(beside["ratio_ci_low"] > 0) & (beside["ratio"] > 0)]
+        keys = [
+            " / ".join(key) for key in zip(beside["item_group"], beside["user_group"], strict=True)
+        ]
+        beside = beside.assign(key=keys)[[key in groups for key in keys]]
+        figure.add_trace(
+            go.Scatter(
+                x=beside["ratio"],
+                y=beside["key"].map(groups) + 0.7 * ((len(shown) - 1) / 2 - place) / len(shown),
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": (beside["ratio_ci_high"] - beside["ratio"]).to_list(),
+                    "arrayminus": (beside["ratio"] - beside["ratio_ci_low"]).to_list(),
+                    "thickness": 1.2,
+                    "width": 3,
+                },
+                customdata=beside[["key", "n_users"]],
+                mode="markers",
+                name=model,
+                marker=_marker(styles[model]) | {"size": 9},
+                hovertemplate="%{customdata[0]}: x%{x:.2f}, %{customdata[1]} users",
+            )
+        )
+    figure.add_vline(x=1, line={"color": "#444444", "width": 1})
+    figure.update_xaxes(
+        type="log", tickvals=_RATIO_TICKS, ticktext=[f"{t:g}" for t in _RATIO_TICKS]
+    )
+    figure.update_yaxes(
+        tickvals=list(groups.values()), ticktext=list(groups), range=[-0.6, len(groups) - 0.4]
+    )
+    return figure
+
+
+def metric_by_k_plot(
+    leaderboard: Rows, primary_k: int, models: Sequence[str] | None = None
+) -> go.Figure:
+    """Draw NDCG, recall and tail recall by the length of the list.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        primary_k: the length that the other figures are about.
+        models: the models to draw; all by default.
+    """
+    panels = {
+        "NDCG": ("ndcg", "all"),
+        "Recall": ("recall", "all"),
+        "Tail recall": ("recall", "tail"),
+    }
+    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=list(panels))
+    figure.update_layout(_figure("Quality by the length of the list", "", "").layout)
+    table = pd.DataFrame(leaderboard)
+    styles = _styles(table["model"])
+    for column, (metric, group) in enumerate(panels.values(), start=1):
+        chosen = table[
+            (table["metric"] == metric)
+            & (table["item_group"] == group)
+            & (table["user_group"] == "all")
+        ]
+        for model in styles if models is None else models:
+            curve = chosen[chosen["model"] == model].sort_values("k")
+            figure.add_trace(
+                go.Scatter(
+                    x=curve["k"],
+                    y=curve["value"],
+                    mode="lines+markers",
+                    name=model,
+                    legendgroup=model,
+                    showlegend=column == 1,
+                    hovertemplate="%{y:.4f} at %{x}",
+                    **_line(styles[model]),
+                ),
+                row=1,
+                col=column,
+            )
+    lengths = sorted(int(k) for k in table.loc[table["metric"] == "ndcg", "k"].unique())
+    labels = [f"<b>{k}</b>" if k == primary_k else str(k) for k in lengths]
+    figure.update_xaxes(_AXIS, title={"text": "List length K"}, tickvals=lengths, ticktext=labels)
+    return figure.update_yaxes(_AXIS, rangemode="tozero", title={"text": ""})
+
+
 def _figure(title: str, x_title: str, y_title: str) -> go.Figure:
-    axis = {"showline": True, "linecolor": "#444444", "ticks": "outside", "automargin": True}
     return go.Figure(
         layout={
             "template": "plotly_white",
             "font": {"family": "Helvetica, Arial, sans-serif", "size": 14, "color": "#222222"},
             "title": {"text": title, "font": {"size": 17}, "x": 0.01, "xanchor": "left"},
-            "xaxis": axis | {"title": {"text": x_title}},
-            "yaxis": axis | {"title": {"text": y_title}},
+            "xaxis": _AXIS | {"title": {"text": x_title}},
+            "yaxis": _AXIS | {"title": {"text": y_title}},
             "legend": {"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"},
             "margin": {"l": 80, "r": 40, "t": 70, "b": 80},
         }
@@ -220,7 +373,8 @@ def _marker(style: int) -> dict[str, Any]:
 
 
 def _line(style: int) -> dict[str, Any]:
-    colour, dash = _COLOURS[style % len(_COLOURS)], _DASHES[style % len(_DASHES)]
+    colour = _COLOURS[style % len(_COLOURS)]
+    dash = _DASHES[(style + style // len(_COLOURS)) % len(_DASHES)]
     return {"line": {"color": colour, "dash": dash, "width": 2.5}, "marker": _marker(style)}
 
 

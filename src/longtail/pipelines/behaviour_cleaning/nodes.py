@@ -7,12 +7,14 @@ from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
+import plotly.graph_objects as go
 
 from longtail.behaviour import groups
 from longtail.behaviour.columns import map_columns
 from longtail.behaviour.interactions import InteractionSettings, clean_interactions
 from longtail.behaviour.items import ItemSettings, clean_items
 from longtail.behaviour.pairs import split_pairs
+from longtail.behaviour.profile import profile_data
 from longtail.behaviour.signals import SignalPresets, Signals
 from longtail.behaviour.splits import (
     SPLITS,
@@ -24,6 +26,7 @@ from longtail.behaviour.splits import (
     split_table,
 )
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.reporting.profile_figures import PLOTS
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +114,24 @@ def group_items_and_users(
         groups.item_groups(item_ids, _count_by(history, "item_id")),
         groups.user_groups(user_ids, _count_by(history, "user_id")),
     )
+
+
+def profile_behaviour(
+    items: ir.Table,
+    train: ir.Table,
+    validation: ir.Table,
+    test: ir.Table,
+    cleaning_report: dict[str, Any],
+    parameters: BehaviourCleaningParameters,
+) -> dict[str, Any]:
+    """Describe the data set; small groups of users are left out."""
+    pairs = train.union(validation).union(test)
+    return profile_data(items, pairs, cleaning_report, parameters.min_group_size)
+
+
+def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:
+    """Draw the profile of the data, in the order of ``PLOTS``."""
+    return [plot(data_profile) for plot in PLOTS.values()]
 
 
 def _interaction_settings(

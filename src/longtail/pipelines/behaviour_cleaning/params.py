@@ -135,6 +135,11 @@ class BehaviourCleaningParameters(BaseModel):
         min_length=1,
         description="Lengths of the histories that hidden users are given (user_cold).",
     )
+    min_group_size: int = Field(
+        default=1,
+        ge=1,
+        description="Groups with fewer users are left out of the profile of the data.",
+    )
     seed: int = Field(
         default=42,
         ge=0,

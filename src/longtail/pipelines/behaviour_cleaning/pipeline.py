@@ -5,15 +5,18 @@ from kedro.pipeline import Node, Pipeline
 from longtail.pipelines.behaviour_cleaning.nodes import (
     clean_behaviour,
     group_items_and_users,
+    plot_profile,
+    profile_behaviour,
     split_interactions,
 )
+from longtail.reporting.profile_figures import PLOTS
 
 PARAMETERS = ["params:behaviour_cleaning", "params:signal_presets"]
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
 
 
 def create_pipeline() -> Pipeline:
-    """Clean the two raw tables, split the interactions in time, group items and users."""
+    """Clean the two raw tables, split the interactions, group and profile items and users."""
     return Pipeline(
         [
             Node(
@@ -40,5 +43,12 @@ def create_pipeline() -> Pipeline:
                 outputs=["item_groups", "user_groups"],
                 name="group_items_and_users",
             ),
+            Node(
+                profile_behaviour,
+                inputs=["items@ibis", *SPLIT_TABLES, "cleaning_report", PARAMETERS[0]],
+                outputs="data_profile",
+                name="profile_behaviour",
+            ),
+            Node(plot_profile, inputs="data_profile", outputs=list(PLOTS), name="plot_profile"),
         ]
     )

@@ -5,11 +5,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.errors import UserError
+from longtail.metrics.exposure import popularity_deciles
 from longtail.metrics.leaderboard import Resampling, Row, compare_models
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.reporting import figures, terminal
+from longtail.reporting import examples, figures, terminal
+from longtail.reporting.page import evaluation_page
 
 
 def evaluate_models(
@@ -76,16 +78,86 @@ def plot_tail_against_overall(
     )
 
 
+def plot_lift(
+    leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
+) -> go.Figure:
+    """Draw recall relative to the baseline by group of items and users."""
+    return figures.lift_plot(
+        leaderboard,
+        comparisons,
+        parameters.primary_k,
+        parameters.confidence,
+        _headlines(leaderboard, parameters),
+    )
+
+
+def plot_metric_by_k(leaderboard: list[Row], parameters: EvaluationParameters) -> go.Figure:
+    """Draw NDCG, recall and tail recall by the length of the list."""
+    models = _headlines(leaderboard, parameters)
+    return figures.metric_by_k_plot(leaderboard, parameters.primary_k, models)
+
+
 def plot_recall_by_popularity(
-    per_item_metrics: pd.DataFrame, parameters: EvaluationParameters
+    per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
     """Draw recall by popularity decile of the target item."""
-    return figures.recall_by_popularity_plot(per_item_metrics, parameters.primary_k)
+    models = _headlines(leaderboard, parameters)
+    return figures.recall_by_popularity_plot(per_item_metrics, parameters.primary_k, models)
 
 
-def plot_exposure(per_item_metrics: pd.DataFrame, parameters: EvaluationParameters) -> go.Figure:
+def plot_exposure(
+    per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
+) -> go.Figure:
     """Draw Lorenz curves of exposure."""
-    return figures.exposure_plot(per_item_metrics, parameters.primary_k)
+    models = _headlines(leaderboard, parameters)
+    return figures.exposure_plot(per_item_metrics, parameters.primary_k, models)
+
+
+def list_popularity_deciles(per_item_metrics: pd.DataFrame) -> list[Row]:
+    """Return recall and exposure of every model by popularity decile of the items."""
+    table = popularity_deciles(per_item_metrics)
+    rows = table.astype(object).where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def write_report(
+    parameters: EvaluationParameters,
+    leaderboard: list[Row],
+    comparisons: list[Row],
+    *,
+    items: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    train_interactions: pd.DataFrame,
+    validation_interactions: pd.DataFrame,
+    test_interactions: pd.DataFrame,
+    recommendations_als: pd.DataFrame,
+    recommendations_hybrid: pd.DataFrame,
+    **plots: go.Figure,
+) -> str:
+    """Put tables, figures and the lists of a few quiet users on one HTML page."""
+    recommendations = {"als": recommendations_als, "hybrid": recommendations_hybrid}
+    users = examples.draw_users(
+        user_groups, test_interactions["user_id"], parameters.example_users, parameters.seed
+    )
+    shown = examples.example_lists(
+        users,
+        pd.concat([train_interactions, validation_interactions]),
+        test_interactions,
+        {model: table for model, table in recommendations.items() if len(table)},
+        items,
+        item_groups,
+        length=min(10, parameters.primary_k),
+    )
+    return evaluation_page(
+        leaderboard,
+        comparisons,
+        plots,
+        shown,
+        parameters.primary_k,
+        parameters.baseline,
+        parameters.confidence,
+    )
 
 
 def show_leaderboard(
@@ -93,3 +165,7 @@ def show_leaderboard(
 ) -> None:
     """Print the headline table to the terminal."""
     terminal.print_leaderboard(leaderboard, comparisons, parameters.primary_k, parameters.baseline)
+
+
+def _headlines(leaderboard: list[Row], parameters: EvaluationParameters) -> list[str]:
+    return figures.headline_models(leaderboard, parameters.primary_k, parameters.baseline)

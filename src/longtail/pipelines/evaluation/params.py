@@ -21,7 +21,10 @@ class EvaluationParameters(BaseModel):
         ge=100, le=100_000, description="Bootstrap samples and sign-flip permutations."
     )
     confidence: float = Field(gt=0.5, lt=1.0, description="Coverage of the intervals, a share.")
-    seed: int = Field(ge=0, description="Seed of bootstrap and permutations.")
+    example_users: int = Field(
+        4, ge=0, le=50, description="Quiet users whose lists the report shows."
+    )
+    seed: int = Field(ge=0, description="Seed of bootstrap, permutations and example users.")
 
     @model_validator(mode="after")
     def _primary_k_is_reported(self) -> Self:

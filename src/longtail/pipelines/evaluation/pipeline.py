@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from longtail.models import RECOMMENDERS
 from longtail.pipelines.evaluation import nodes
 
-_TABLES = {
+TABLES = {
     "test_interactions": "test_interactions@pandas",
     "train_interactions": "train_interactions@pandas",
     "validation_interactions": "validation_interactions@pandas",
@@ -14,18 +14,24 @@ _TABLES = {
     "item_vectors": "item_vectors",
 }
 
+PLOTS = (
+    "leaderboard_plot",
+    "metric_by_k_plot",
+    "lift_plot",
+    "tail_against_overall_plot",
+    "recall_by_popularity_plot",
+    "exposure_plot",
+)
+
 
 def create_pipeline() -> Pipeline:
-    """Score saved recommendations, compare the models, draw the figures, print the table.
-
-    Nodes of one depth run in the order of their names, so the printed table comes last.
-    """
+    """Score saved recommendations, compare the models, draw the figures, write the report."""
     recommendations = {model: f"recommendations_{model}" for model in RECOMMENDERS}
     return Pipeline(
         [
             Node(
                 nodes.evaluate_models,
-                inputs={"parameters": "params:evaluation"} | _TABLES | recommendations,
+                inputs={"parameters": "params:evaluation"} | TABLES | recommendations,
                 outputs=["per_user_metrics", "per_item_metrics", "leaderboard", "comparisons"],
                 name="evaluate_models",
             ),
@@ -42,16 +48,48 @@ def create_pipeline() -> Pipeline:
                 name="plot_tail_against_overall",
             ),
             Node(
+                nodes.plot_lift,
+                inputs=["leaderboard", "comparisons", "params:evaluation"],
+                outputs="lift_plot",
+                name="plot_lift",
+            ),
+            Node(
+                nodes.plot_metric_by_k,
+                inputs=["leaderboard", "params:evaluation"],
+                outputs="metric_by_k_plot",
+                name="plot_metric_by_k",
+            ),
+            Node(
+                nodes.list_popularity_deciles,
+                inputs="per_item_metrics",
+                outputs="popularity_deciles",
+                name="list_popularity_deciles",
+            ),
+            Node(
                 nodes.plot_recall_by_popularity,
-                inputs=["per_item_metrics", "params:evaluation"],
+                inputs=["per_item_metrics", "leaderboard", "params:evaluation"],
                 outputs="recall_by_popularity_plot",
                 name="plot_recall_by_popularity",
             ),
             Node(
                 nodes.plot_exposure,
-                inputs=["per_item_metrics", "params:evaluation"],
+                inputs=["per_item_metrics", "leaderboard", "params:evaluation"],
                 outputs="exposure_plot",
                 name="plot_exposure",
+            ),
+            Node(
+                nodes.write_report,
+                inputs={
+                    "parameters": "params:evaluation",
+                    "leaderboard": "leaderboard",
+                    "comparisons": "comparisons",
+                    "items": "items@pandas",
+                    **{name: dataset for name, dataset in TABLES.items() if name != "item_vectors"},
+                    **{name: name for name in ("recommendations_als", "recommendations_hybrid")},
+                    **{name: name for name in PLOTS},
+                },
+                outputs="evaluation_report",
+                name="write_report",
             ),
             Node(
                 nodes.show_leaderboard,

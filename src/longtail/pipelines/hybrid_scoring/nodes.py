@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models.base import Arrays, unpack_sparse
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
+from longtail.models.reasons import explain
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
     fitted_models,
     indices_of_users,
+    separate_models,
     targets_of,
     training_data,
 )
+from longtail.reporting.hybrid_figures import gate_plot, tail_emphasis_plot
 
 SOURCES = COLLABORATIVE | LANGUAGE
 
@@ -23,7 +28,7 @@ def fit_hybrid_gate(
     hybrid: HybridParameters, tuning: TuningParameters, **inputs: Any
 ) -> dict[str, Any]:
     """Learn what each source of evidence is worth, and choose the tail knob, on validation."""
-    tables, parts = _separate(inputs)
+    tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     sources = fitted_models(SOURCES, hybrid.sources, parts)
     baseline = fitted_models(SOURCES, ("als",), parts)["als"]
@@ -40,15 +45,39 @@ def recommend_with_hybrid(
     **inputs: Any,
 ) -> pd.DataFrame:
     """Return the ranked lists of all users of the test period, with the share of each source."""
-    tables, parts = _separate(inputs)
+    tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
     sources = fitted_models(SOURCES, hybrid.sources, parts)
     users = indices_of_users(test, data.histories)
     return recommend_hybrid(Hybrid.from_json(gate), sources, data, users, length, hybrid)
 
 
-def _separate(inputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split the inputs into the tables of the split and the parts of fitted models."""
-    is_part = {name: name.endswith(("_hyperparameters", "_arrays")) for name in inputs}
-    tables = {name: value for name, value in inputs.items() if not is_part[name]}
-    return tables, {name: value for name, value in inputs.items() if is_part[name]}
+def explain_recommendations(
+    hybrid: HybridParameters,
+    recommendations: pd.DataFrame,
+    items: pd.DataFrame,
+    item_texts: pd.DataFrame,
+    cooccurrence: Arrays,
+    **tables: Any,
+) -> pd.DataFrame:
+    """Give the first items of every list a reason: own items, keywords and one sentence."""
+    data = training_data(**tables, seed=0, with_validation=True)
+    return explain(
+        recommendations[recommendations["rank"] <= hybrid.explained],
+        data.histories,
+        titles=items["title"],
+        texts=item_texts["text"],
+        behaviour_graph=unpack_sparse("graph", cooccurrence),
+        text_graph=data.text_neighbours,
+        descriptions={name: SOURCES[name].evidence for name in hybrid.sources},
+    )
+
+
+def plot_gate(gate: dict[str, Any]) -> go.Figure:
+    """Draw what the gate weighs."""
+    return gate_plot(gate)
+
+
+def plot_tail_emphasis(gate: dict[str, Any]) -> go.Figure:
+    """Draw what the tail knob gains and costs on validation."""
+    return tail_emphasis_plot(gate)

@@ -5,7 +5,10 @@ from kedro.pipeline import Node, Pipeline
 from longtail.models import LANGUAGE
 from longtail.pipelines.hybrid_scoring.nodes import (
     SOURCES,
+    explain_recommendations,
     fit_hybrid_gate,
+    plot_gate,
+    plot_tail_emphasis,
     recommend_with_hybrid,
 )
 from longtail.pipelines.recommenders import (
@@ -39,6 +42,26 @@ def create_pipeline() -> Pipeline:
                 | _fitted("model"),
                 outputs="recommendations_hybrid",
                 name="recommend_hybrid",
+            ),
+            Node(
+                explain_recommendations,
+                inputs={
+                    "hybrid": "params:hybrid",
+                    "recommendations": "recommendations_hybrid",
+                    "items": "items@pandas",
+                    "item_texts": "item_texts",
+                    "cooccurrence": "item_knn_model",
+                }
+                | tables,
+                outputs="reasons",
+                name="explain_recommendations",
+            ),
+            Node(plot_gate, inputs="hybrid_gate", outputs="gate_plot", name="plot_gate"),
+            Node(
+                plot_tail_emphasis,
+                inputs="hybrid_gate",
+                outputs="tail_emphasis_plot",
+                name="plot_tail_emphasis",
             ),
         ]
     )

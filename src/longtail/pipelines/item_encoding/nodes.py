@@ -13,6 +13,7 @@ from longtail.models.graphs import nearest_by_cosine
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import compose_item_text
+from longtail.text.tfidf import tfidf_vectors
 from longtail.text.whitening import whiten
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,19 @@ def whiten_embeddings(
         dimensions=parameters.dimensions,
     )
     return {"vectors": vectors}
+
+
+def encode_tfidf(
+    item_texts: pd.DataFrame, train: pd.DataFrame, parameters: ItemEncodingParameters
+) -> Vectors:
+    """Return whitened TF-IDF vectors: the texts without a language model."""
+    known = (item_texts["text"] != "").to_numpy()
+    reference = known & item_texts["item_id"].isin(train["item_id"]).to_numpy()
+    size = parameters.dimensions
+    vectors = tfidf_vectors(item_texts["text"], reference, size, parameters.tfidf_seed)
+    return {
+        "vectors": whiten(vectors, known, reference, parameters.whitening_strength, size),
+    }
 
 
 def find_text_neighbours(item_vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:

@@ -6,6 +6,7 @@ from longtail.pipelines.item_encoding.nodes import (
     collect_embeddings,
     compose_texts,
     encode_new_texts,
+    encode_tfidf,
     find_text_neighbours,
     whiten_embeddings,
 )
@@ -40,6 +41,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["item_embeddings", "item_texts", "train_interactions@pandas", PARAMETERS],
                 outputs="item_vectors",
                 name="whiten_embeddings",
+            ),
+            Node(
+                encode_tfidf,
+                inputs=["item_texts", "train_interactions@pandas", PARAMETERS],
+                outputs="tfidf_vectors",
+                name="encode_tfidf",
             ),
             Node(
                 find_text_neighbours,

@@ -1,0 +1,123 @@
+"""Nodes of the controls: other vectors, the hybrid fitted anew, one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from longtail.errors import UserError
+from longtail.metrics.leaderboard import Row
+from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models.base import TrainingData
+from longtail.models.candidates import FittedModel
+from longtail.models.controls import random_vectors_of_same_spectrum, shuffled_vectors
+from longtail.models.graphs import nearest_by_cosine
+from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
+from longtail.models.tuning import TuningParameters
+from longtail.pipelines.evaluation.nodes import evaluate_models
+from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.pipelines.recommenders import (
+    fitted_models,
+    indices_of_users,
+    separate_models,
+    targets_of,
+    training_data,
+)
+from longtail.reporting import terminal
+
+Vectors = dict[str, NDArray[np.float32]]
+
+NO_TEXT = "hybrid_no_text"
+
+
+def shuffle_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vectors:
+    """Give every item the language vector of another."""
+    return {"vectors": shuffled_vectors(item_vectors["vectors"], tuning.seed)}
+
+
+def draw_random_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vectors:
+    """Draw vectors with the spectrum of the language vectors."""
+    return {"vectors": random_vectors_of_same_spectrum(item_vectors["vectors"], tuning.seed)}
+
+
+def find_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
+    """Return the nearest items of each item by the control's vectors."""
+    return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
+
+
+def fit_control_gate(
+    hybrid: HybridParameters, tuning: TuningParameters, **inputs: Any
+) -> dict[str, Any]:
+    """Refit the sources that read text on the control's vectors, and the gate and knob on these."""
+    tables, parts = separate_models(inputs)
+    data = training_data(**tables, seed=tuning.seed, with_validation=False)
+    sources = _sources(hybrid, data, parts)
+    baseline = fitted_models(COLLABORATIVE, ("als",), parts)["als"]
+    targets = targets_of(data.histories, tables, tuning)
+    return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
+
+
+def recommend_with_control(
+    hybrid: HybridParameters,
+    tuning: TuningParameters,
+    gate: dict[str, Any],
+    test: pd.DataFrame,
+    length: int,
+    **inputs: Any,
+) -> pd.DataFrame:
+    """Return the control's ranked lists of all users of the test period."""
+    tables, parts = separate_models(inputs)
+    data = training_data(**tables, seed=tuning.seed, with_validation=True)
+    sources = _sources(hybrid, data, parts)
+    users = indices_of_users(test, data.histories)
+    return recommend_hybrid(Hybrid.from_json(gate), sources, data, users, length, hybrid)
+
+
+def evaluate_controls(
+    parameters: EvaluationParameters, **tables: Any
+) -> tuple[list[Row], list[Row]]:
+    """Return the leaderboard of hybrid and controls, and the comparisons with the one without text.
+
+    Args:
+        parameters: what is measured and how.
+        **tables: the tables and recommendations that ``evaluate_models`` takes.
+    """
+    against_no_text = parameters.model_copy(update={"baseline": NO_TEXT})
+    _, _, leaderboard, comparisons = evaluate_models(against_no_text, **tables)
+    return leaderboard, comparisons
+
+
+def show_controls(
+    leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
+) -> None:
+    """Print the controls' table to the terminal."""
+    terminal.print_leaderboard(leaderboard, comparisons, parameters.primary_k, NO_TEXT)
+
+
+def _sources(
+    hybrid: HybridParameters, data: TrainingData, parts: dict[str, Any]
+) -> dict[str, FittedModel]:
+    """Return the collaborative sources as fitted, and those that read text fitted anew.
+
+    Without vectors the sources that read text are left out.
+
+    Raises:
+        UserError: no source is left.
+    """
+    collaborative = tuple(name for name in hybrid.sources if name in COLLABORATIVE)
+    sources = fitted_models(COLLABORATIVE, collaborative, parts)
+    for name in hybrid.sources:
+        if name in LANGUAGE and data.item_vectors.size:
+            recommender = LANGUAGE[name](**parts[f"{name}_hyperparameters"])
+            sources[name] = FittedModel(recommender, recommender.fit(data))
+    if not sources:
+        raise UserError(
+            "Parameter hybrid.sources: all sources read text, so there is no hybrid without text"
+            f" to compare with; add one of {', '.join(COLLABORATIVE)}."
+        )
+    return sources

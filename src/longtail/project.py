@@ -1,0 +1,25 @@
+"""The project's catalog outside of ``kedro run``: for notebooks, reports and commands."""
+
+from typing import Any
+
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+
+from longtail import settings
+
+
+def open_catalog(
+    env: str | None = None, load_versions: dict[str, str] | None = None
+) -> DataCatalog:
+    """Return the project's catalog; datasets load their newest versions.
+
+    Args:
+        env: the environment of the configuration; by default ``KEDRO_ENV``, else ``local``.
+        load_versions: versions of datasets to load instead of the newest, by name.
+    """
+    bootstrap_project(settings.PROJECT_ROOT)
+    with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
+        context: Any = session.load_context()
+        catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
+        return catalog

@@ -1,0 +1,94 @@
+"""Lists of a few users with titles, for people to read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item as a person reads it: its title, its popularity group, whether it was a hit."""
+
+    title: str
+    item_group: str
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """What one user had, was shown by each model, and went on to choose."""
+
+    user_id: str
+    n_history: int
+    latest: list[Entry]
+    chosen: list[Entry]
+    lists: dict[str, list[Entry]]
+
+
+def draw_users(user_groups: pd.DataFrame, evaluated: pd.Series, n: int, seed: int) -> list[str]:
+    """Draw evaluated quiet users at random, so that nobody picks the flattering ones.
+
+    Args:
+        user_groups: user_id, user_group.
+        evaluated: user ids of the test interactions.
+        n: how many; all where there are fewer.
+        seed: seed of the draw.
+    """
+    quiet = user_groups.loc[user_groups["user_group"] == "quiet", "user_id"]
+    eligible = np.sort(quiet[quiet.isin(evaluated)].to_numpy(dtype=object))
+    drawn = np.random.default_rng(seed).permutation(len(eligible))[:n]
+    return [str(user) for user in eligible[np.sort(drawn)]]
+
+
+def example_lists(
+    users: Sequence[str],
+    history: pd.DataFrame,
+    test_interactions: pd.DataFrame,
+    recommendations: Mapping[str, pd.DataFrame],
+    items: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    length: int,
+) -> list[Example]:
+    """Return the examples of the given users.
+
+    Args:
+        users: user ids.
+        history: user_id, item_id before the test period, in the order of time.
+        test_interactions: user_id, item_id.
+        recommendations: user_id, item_id, rank by model.
+        items: item_id, title.
+        item_groups: item_id, item_group.
+        length: items of a list, and of the latest of the history, that are shown.
+    """
+    titles = items.set_index("item_id")["title"]
+    groups = item_groups.set_index("item_id")["item_group"]
+    examples = []
+    for user in users:
+        had = history.loc[history["user_id"] == user, "item_id"]
+        chosen = test_interactions.loc[test_interactions["user_id"] == user, "item_id"]
+        shown = {model: _top(table, user, length) for model, table in recommendations.items()}
+
+        def entries(ids: pd.Series, hits: pd.Series) -> list[Entry]:
+            is_hit = ids.isin(hits)
+            return [
+                Entry(titles.get(item) or item, groups[item], bool(hit))
+                for item, hit in zip(ids, is_hit, strict=True)
+            ]
+
+        examples.append(
+            Example(
+                user_id=user,
+                n_history=len(had),
+                latest=entries(had.iloc[::-1].head(length), chosen.iloc[:0]),
+                chosen=entries(chosen.head(length), chosen.iloc[:0]),
+                lists={model: entries(ids, chosen) for model, ids in shown.items()},
+            )
+        )
+    return examples
+
+
+def _top(recommendations: pd.DataFrame, user: str, length: int) -> pd.Series:
+    own = recommendations[recommendations["user_id"] == user]
+    return own.sort_values("rank")["item_id"].head(length)

@@ -1,0 +1,181 @@
+"""The evaluation as one HTML page that needs nothing else: no network, no further file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from longtail.reporting.examples import Example
+
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the page's tables: which value, under which heading."""
+
+    heading: str
+    metric: str
+    item_group: str = "all"
+    user_group: str = "all"
+    digits: int = 4
+    higher_is_better: bool | None = True
+
+
+def quality_columns(suffix: str = "", cold: bool = True) -> list[Column]:
+    """Return the columns of the ranking quality, or with a suffix those of another variant."""
+    columns = [
+        Column("NDCG", f"ndcg{suffix}"),
+        Column("Recall", f"recall{suffix}"),
+        Column("Recall, head", f"recall{suffix}", "head"),
+        Column("Recall, tail", f"recall{suffix}", "tail"),
+    ]
+    if cold:
+        columns.append(Column("Recall, cold", f"recall{suffix}", "cold"))
+    return [*columns, Column("NDCG, quiet users", f"ndcg{suffix}", "all", "quiet")]
+
+
+EXPOSURE_COLUMNS = [
+    Column("Coverage", "catalog_coverage", digits=3),
+    Column("Tail coverage", "tail_coverage", digits=3),
+    Column("Gini", "gini", digits=3, higher_is_better=False),
+    Column("Tail in lists", "aplt", digits=3),
+    Column("Mean popularity", "arp", digits=0, higher_is_better=None),
+    Column("Novelty, bits", "novelty", digits=2),
+    Column("Diversity", "intra_list_diversity", digits=3),
+    Column("Serendipity", "serendipity"),
+    Column("Unbiased recall", "unbiased_recall"),
+]
+
+TASTE_COLUMNS = [
+    Column("ΔGAP, niche", "delta_gap", "all", "niche", 2, None),
+    Column("ΔGAP, diverse", "delta_gap", "all", "diverse", 2, None),
+    Column("ΔGAP, blockbuster", "delta_gap", "all", "blockbuster", 2, None),
+    Column("UPD", "upd", digits=3, higher_is_better=False),
+    Column("PopREO", "pop_reo", digits=3, higher_is_better=False),
+    Column("PopRSP", "pop_rsp", digits=3, higher_is_better=False),
+]
+
+
+def evaluation_page(
+    leaderboard: Rows,
+    comparisons: Rows,
+    figures: Mapping[str, go.Figure],
+    examples: Sequence[Example],
+    k: int,
+    baseline: str,
+    confidence: float,
+) -> str:
+    """Return the page.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        comparisons: rows of the comparisons with the baseline.
+        figures: figures by name, in the order of the page.
+        examples: lists of a few users.
+        k: list length of the tables.
+        baseline: the model that the others are compared with.
+        confidence: coverage of the intervals.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    has_cold = any(row["item_group"] == "cold" for row in leaderboard)
+    return environment.get_template("evaluation_report.html").render(
+        plotly=Markup(get_plotlyjs()),
+        figures={name: figure_json(figure) for name, figure in figures.items()},
+        quality=table(leaderboard, quality_columns(cold=has_cold), k),
+        warm_quality=table(leaderboard, quality_columns("_warm_only", cold=False), k),
+        exposure=table(leaderboard, EXPOSURE_COLUMNS, k),
+        taste=table(leaderboard, TASTE_COLUMNS, k),
+        significance=significance(comparisons, k),
+        examples=examples,
+        k=k,
+        baseline=baseline,
+        confidence=f"{100 * confidence:g} %",
+        n_users=max((r["n_users"] for r in leaderboard if r["user_group"] == "all"), default=0),
+    )
+
+
+def figure_json(figure: go.Figure) -> Markup:
+    """Return a figure as JSON that is safe within a script element."""
+    return Markup(figure.to_json().replace("<", "\\u003c"))
+
+
+def table(leaderboard: Rows, columns: Sequence[Column], k: int) -> dict[str, Any]:
+    """Return headings with support, and rows of cells of which the best of a column are marked.
+
+    A cell is {value, interval, best}, None where the model has no value.
+    """
+    models = list(dict.fromkeys(row["model"] for row in leaderboard))
+    found = [_by_model(leaderboard, column, k) for column in columns]
+    kept = [place for place, rows in enumerate(found) if rows]
+    best = {place: _best(found[place], columns[place]) for place in kept}
+    headings = [
+        (columns[place].heading, max(row["n_users"] for row in found[place].values()))
+        for place in kept
+    ]
+    rows = [
+        (model, [_cell(found[p].get(model), columns[p], best[p]) for p in kept]) for model in models
+    ]
+    return {"headings": headings, "rows": rows}
+
+
+def significance(comparisons: Rows, k: int) -> list[dict[str, Any]]:
+    """Return the comparisons of overall NDCG and tail recall, ready to print."""
+    wanted = [("ndcg", "all"), ("recall", "tail")]
+    labels = {("ndcg", "all"): f"NDCG@{k}", ("recall", "tail"): f"Tail Recall@{k}"}
+    return [
+        {
+            "model": row["model"],
+            "metric": labels[row["metric"], row["item_group"]],
+            "difference": f"{row['difference']:+.4f}",
+            "interval": _interval(row["difference_ci_low"], row["difference_ci_high"], 4),
+            "ratio": "-" if row["ratio"] is None else f"x{row['ratio']:.2f}",
+            "effect": "-" if row["effect_size"] is None else f"{row['effect_size']:+.2f}",
+            "p_holm": "-" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
+            "n_users": row["n_users"],
+        }
+        for row in comparisons
+        if row["k"] == k
+        and row["user_group"] == "all"
+        and (row["metric"], row["item_group"]) in wanted
+    ]
+
+
+def _by_model(leaderboard: Rows, column: Column, k: int) -> dict[str, dict[str, Any]]:
+    wanted = (column.metric, k, column.item_group, column.user_group)
+    return {
+        row["model"]: row
+        for row in leaderboard
+        if (row["metric"], row["k"], row["item_group"], row["user_group"]) == wanted
+    }
+
+
+def _best(rows: Mapping[str, dict[str, Any]], column: Column) -> float | None:
+    values = [row["value"] for row in rows.values()]
+    if column.higher_is_better is None:
+        return None
+    return max(values) if column.higher_is_better else min(values)
+
+
+def _cell(row: dict[str, Any] | None, column: Column, best: float | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "value": f"{row['value']:.{column.digits}f}",
+        "interval": _interval(row["ci_low"], row["ci_high"], column.digits),
+        "best": row["value"] == best,
+    }
+
+
+def _interval(low: float | None, high: float | None, digits: int) -> str:
+    return "" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"

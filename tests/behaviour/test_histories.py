@@ -1,0 +1,57 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from longtail.behaviour.histories import build_histories
+
+USERS = np.array(["u1", "u2", "u3"], dtype=object)
+ITEMS = np.array(["a", "b", "c"], dtype=object)
+
+
+def interactions(rows: list[tuple[str, str, float | None, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "weight"])
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return interactions(
+        [("u2", "a", 2e9, 1.0), ("u1", "c", 1.2e9, 2.0), ("u1", "b", 1.1e9, 1.0)],
+    )
+
+
+def test_rows_are_ordered_by_user_and_time(table: pd.DataFrame) -> None:
+    histories = build_histories(table, USERS, ITEMS)
+    assert histories.users.tolist() == [0, 0, 1]
+    assert histories.items.tolist() == [1, 2, 0]
+    assert histories.matrix().toarray().tolist() == [[0, 1, 2], [1, 0, 0], [0, 0, 0]]
+    assert histories.item_counts().tolist() == [1, 1, 1]
+    assert histories.history_lengths().tolist() == [2, 1, 0]
+
+
+def test_order_of_input_rows_does_not_matter(table: pd.DataFrame) -> None:
+    reversed_rows = build_histories(table.iloc[::-1], USERS, ITEMS)
+    assert np.array_equal(reversed_rows.items, build_histories(table, USERS, ITEMS).items)
+
+
+def test_recency_weights_decay_from_the_latest(table: pd.DataFrame) -> None:
+    histories = build_histories(table, USERS, ITEMS)
+    assert histories.recency_weights(0.5) == pytest.approx([0.5, 1.0, 1.0])
+
+
+def test_without_times_recency_is_no_information() -> None:
+    rows = interactions([("u1", "a", None, 1.0), ("u1", "b", None, 1.0)])
+    histories = build_histories(rows, USERS, ITEMS)
+    assert histories.recency_weights(0.5).tolist() == [1, 1]
+    assert histories.recent_counts(0.1).tolist() == [0, 0, 0]
+
+
+def test_recent_counts_need_times_that_users_share(table: pd.DataFrame) -> None:
+    histories = build_histories(table, USERS, ITEMS)
+    assert histories.recent_counts(0.1).tolist() == [1, 0, 0]
+    positions = table.assign(timestamp=[1, 2, 3])
+    assert build_histories(positions, USERS, ITEMS).recent_counts(0.1).tolist() == [0, 0, 0]
+
+
+def test_ids_outside_the_index_are_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="not in the index space"):
+        build_histories(table, USERS[:1], ITEMS)

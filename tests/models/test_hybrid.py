@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from tests.models.worlds import taste_world
+
+from longtail.models.als import ALS
+from longtail.models.base import TrainingData
+from longtail.models.candidates import FittedModel, standardise
+from longtail.models.hybrid import (
+    Hybrid,
+    HybridParameters,
+    choose_tail_emphasis,
+    contains,
+    fit_hybrid,
+    popularity_groups,
+    recommend_hybrid,
+)
+from longtail.models.neighbours import ItemKNN, TextKNN
+from longtail.models.tuning import ValidationTargets, validation_targets
+
+PARAMETERS = HybridParameters(sources=("als", "item_knn", "text_knn"), candidates_per_source=10)
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[TrainingData, ValidationTargets, dict[str, FittedModel], Hybrid]:
+    data = taste_world(n_users=60, n_items=40, share=0.4, new_items=4)
+    liked = np.arange(60)[:, None] % 2 == np.arange(44)[None, :] % 2
+    unseen = liked & (data.histories.matrix().toarray() == 0)
+    held_out = sp.csr_array(unseen & (np.random.default_rng(5).random(unseen.shape) < 0.2))
+    targets = validation_targets(data.histories, held_out, max_users=100, seed=0)
+    models = {"als": ALS(factors=4), "item_knn": ItemKNN(), "text_knn": TextKNN()}
+    sources = {name: FittedModel(model, model.fit(data)) for name, model in models.items()}
+    hybrid = fit_hybrid(sources, data, targets, sources["als"], PARAMETERS)
+    return data, targets, sources, hybrid
+
+
+def test_standardised_scores_by_hand() -> None:
+    t = standardise(np.array([[1, 1, 4], [2, 2, 2]], dtype=np.float32))
+    assert t[0].tolist() == pytest.approx(
+        [-np.log1p(2**-0.5), -np.log1p(2**-0.5), np.log1p(2**0.5)], abs=1e-6
+    )
+    assert t[1].tolist() == [0, 0, 0]
+
+
+def test_contributions_sum_to_the_score(world) -> None:
+    data, targets, sources, hybrid = world
+    table = recommend_hybrid(hybrid, sources, data, targets.users, 20, PARAMETERS)
+    shares = table.filter(like="contribution_").sum(axis=1)
+    assert shares.to_numpy() == pytest.approx(table["score"].to_numpy(), abs=1e-9)
+    assert {"contribution_als", "contribution_text_knn", "contribution_tail_emphasis"} <= set(table)
+
+
+def test_lists_are_ranked_and_hold_nothing_that_the_user_has(world) -> None:
+    data, targets, sources, hybrid = world
+    table = recommend_hybrid(hybrid, sources, data, targets.users, 20, PARAMETERS)
+    for user, rows in table.groupby("user_id"):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert rows["score"].is_monotonic_decreasing
+        index = int(np.flatnonzero(data.histories.user_ids == user)[0])
+        own = data.histories.item_ids[data.histories.items[data.histories.users == index]]
+        assert not set(rows["item_id"]) & set(own)
+
+
+def test_new_items_of_the_right_kind_are_found(world) -> None:
+    data, targets, sources, hybrid = world
+    table = recommend_hybrid(hybrid, sources, data, targets.users, 44, PARAMETERS)
+    new = table[table["item_id"].isin(data.histories.item_ids[40:])]
+    same_kind = new["user_id"].str[1:].astype(int) % 2 == new["item_id"].str[1:].astype(int) % 2
+    assert new["rank"][same_kind].max() < new["rank"][~same_kind].min()
+
+
+def test_saved_hybrid_gives_the_same_lists(world) -> None:
+    data, targets, sources, hybrid = world
+    again = Hybrid.from_json(hybrid.to_json())
+    tables = [
+        recommend_hybrid(each, sources, data, targets.users, 5, PARAMETERS)
+        for each in (hybrid, again)
+    ]
+    assert tables[0].equals(tables[1])
+
+
+def test_more_emphasis_moves_the_lists_to_rarer_items(world) -> None:
+    data, targets, sources, hybrid = world
+    counts = dict(zip(data.histories.item_ids, data.histories.item_counts(), strict=True))
+    means = []
+    for knob in (0.0, 3.0):
+        emphasised = Hybrid(hybrid.gate, knob, hybrid.front)
+        table = recommend_hybrid(emphasised, sources, data, targets.users, 10, PARAMETERS)
+        means.append(table["item_id"].map(counts).mean())
+    assert means[1] < means[0]
+
+
+def point(knob: float, ndcg: float, head: float, tail: float) -> dict[str, float]:
+    return {
+        "tail_emphasis": knob,
+        "ndcg": ndcg,
+        "recall_head": 0.3 + head,
+        "recall_tail": tail,
+        "head_difference": head,
+        "head_standard_error": 0.01,
+    }
+
+
+def test_knob_rule_takes_the_best_tail_that_keeps_quality_and_head() -> None:
+    front = [
+        point(0.0, 0.200, 0.050, 0.10),
+        point(0.1, 0.199, 0.030, 0.12),
+        point(0.2, 0.198, 0.019, 0.14),
+        point(0.3, 0.150, 0.030, 0.20),
+    ]
+    assert choose_tail_emphasis(front, PARAMETERS) == 0.1
+
+
+def test_knob_rule_keeps_most_of_the_head_where_none_is_safe() -> None:
+    front = [point(0.0, 0.2, -0.01, 0.1), point(0.1, 0.2, -0.02, 0.2)]
+    assert choose_tail_emphasis(front, PARAMETERS) == 0.0
+
+
+def test_groups_by_count() -> None:
+    groups = popularity_groups(np.array([5, 0, 9, 1, 2, 3]))
+    assert np.flatnonzero(groups["head"]).tolist() == [2]
+    assert np.flatnonzero(groups["cold"]).tolist() == [1]
+    assert np.flatnonzero(groups["tail"]).tolist() == [0, 3, 4, 5]
+
+
+def test_contains_looks_up_coordinates() -> None:
+    matrix = sp.csr_array(np.array([[0, 1], [1, 0]]))
+    assert contains(matrix, np.array([0, 0, 1]), np.array([0, 1, 0])).tolist() == [
+        False,
+        True,
+        True,
+    ]

@@ -1,0 +1,67 @@
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from tests.models.worlds import tiny_data
+
+from longtail.models.reasons import explain, shared_keywords, strongest_own_item
+
+TITLES = pd.Series(["Oak lamp", "Pine lamp", "Blue rug", "Red rug"])
+GRAPH = sp.csr_array(
+    np.array([[0, 0.5, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0.9], [0.1, 0.2, 0.9, 0]], dtype="f4")
+)
+DESCRIPTIONS = {"als": "the taste of people like you", "text_knn": "what the texts say"}
+
+
+def test_own_item_that_is_closest() -> None:
+    histories = tiny_data().histories
+    own = strongest_own_item(histories, np.array([0, 1, 2]), np.array([3, 3, 3]), GRAPH)
+    # u1 has a and b, u2 also c, u3 nothing.
+    assert own.tolist() == [1, 2, -1]
+
+
+def test_shared_words_leave_out_what_is_missing() -> None:
+    words = shared_keywords(TITLES, np.array([0, 2, 1]), np.array([1, 3, -1]))
+    assert words == ["lamp", "rug", ""]
+
+
+def test_texts_without_words_share_nothing() -> None:
+    assert shared_keywords(pd.Series(["", "12"]), np.array([0]), np.array([1])) == [""]
+
+
+def test_reasons_are_sentences_of_given_facts() -> None:
+    recommendations = pd.DataFrame(
+        {
+            "user_id": ["u1", "u2", "u3"],
+            "item_id": ["d", "d", "d"],
+            "rank": [1, 1, 1],
+            "contribution_als": [0.1, 0.9, 0.0],
+            "contribution_text_knn": [0.7, 0.2, 0.0],
+        }
+    )
+    empty = sp.csr_array((4, 4), dtype=np.float32)
+    reasons = explain(
+        recommendations, tiny_data().histories, TITLES, TITLES, empty, GRAPH, DESCRIPTIONS
+    )
+    assert reasons["sentence"].tolist() == [
+        "It reads like 'Pine lamp'. What counts most: what the texts say.",
+        "It reads like 'Blue rug' (rug). What counts most: the taste of people like you.",
+        "None of your items is close to it: it is here for the taste of people like you.",
+    ]
+
+
+def test_behaviour_comes_first() -> None:
+    recommendations = pd.DataFrame(
+        {
+            "user_id": ["u2"],
+            "item_id": ["d"],
+            "rank": [1],
+            "contribution_als": [1.0],
+            "contribution_text_knn": [0.0],
+        }
+    )
+    reasons = explain(
+        recommendations, tiny_data().histories, TITLES, TITLES, GRAPH, GRAPH, DESCRIPTIONS
+    )
+    assert reasons["sentence"][0].startswith(
+        "People who chose 'Blue rug' also chose this, and it reads like 'Blue rug' (rug)."
+    )

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from tests.models.worlds import taste_world, tiny_data
+
+from longtail.models.als import ALS
+from longtail.models.neighbours import TextKNN
+from longtail.models.popularity import Popularity
+from longtail.models.tuning import (
+    TuningParameters,
+    ndcg,
+    tune,
+    validation_ndcg,
+    validation_targets,
+)
+
+
+def test_ndcg_by_hand() -> None:
+    relevant = sp.csr_array(np.array([[0, 1, 0, 1], [1, 0, 0, 0]]))
+    values = ndcg(np.array([[0, 1, 2], [1, 2, 3]]), relevant)
+    ideal = 1 + 1 / np.log2(3)
+    assert values.tolist() == pytest.approx([(1 / np.log2(3)) / ideal, 0])
+
+
+def test_targets_are_users_with_a_past_and_a_future() -> None:
+    held_out = sp.csr_array(np.array([[0, 0, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]))
+    targets = validation_targets(tiny_data().histories, held_out, max_users=10, seed=0)
+    assert targets.users.tolist() == [0]
+    assert targets.relevant.toarray().tolist() == [[0, 0, 1, 0]]
+
+
+def test_draw_of_users_is_seeded_and_bounded() -> None:
+    data = taste_world(n_users=50, n_items=10, share=0.5)
+    held_out = sp.csr_array(np.ones((50, 10)))
+    first = validation_targets(data.histories, held_out, max_users=7, seed=3)
+    again = validation_targets(data.histories, held_out, max_users=7, seed=3)
+    assert len(first.users) == 7
+    assert np.array_equal(first.users, again.users)
+
+
+def test_tuning_returns_the_best_of_its_trials() -> None:
+    data = taste_world(n_users=40, n_items=12, share=0.5)
+    liked = np.arange(40)[:, None] % 2 == np.arange(12)[None, :] % 2
+    held_out = sp.csr_array(liked & (data.histories.matrix().toarray() == 0))
+    targets = validation_targets(data.histories, held_out, max_users=100, seed=0)
+    tuned = tune(TextKNN, data, targets, TuningParameters(trials=4))
+    values = [trial["validation_ndcg_at_20"] for trial in tuned.trials]
+    assert len(values) == 4
+    assert max(values) == pytest.approx(
+        validation_ndcg(tuned.recommender, tuned.arrays, data, targets, 20)
+    )
+    assert tuned.trials[0]["parameters"]["neighbours"] == 30
+
+
+def test_tuning_repeats_exactly() -> None:
+    data = taste_world(n_users=40, n_items=12, share=0.5)
+    targets = validation_targets(data.histories, sp.csr_array(np.ones((40, 12))), 100, 0)
+    runs = [tune(TextKNN, data, targets, TuningParameters(trials=4)).trials for _ in range(2)]
+    without_seconds = [
+        [{key: trial[key] for key in trial if key != "fit_seconds"} for trial in trials]
+        for trials in runs
+    ]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_model_without_search_space_takes_one_trial() -> None:
+    data = taste_world(n_users=20, n_items=8, share=0.5)
+    targets = validation_targets(data.histories, sp.csr_array(np.ones((20, 8))), 100, 0)
+    assert len(tune(Popularity, data, targets, TuningParameters(trials=5)).trials) == 1
+
+
+def test_als_search_starts_with_the_declared_points() -> None:
+    data = taste_world(n_users=20, n_items=8, share=0.5)
+    targets = validation_targets(data.histories, sp.csr_array(np.ones((20, 8))), 100, 0)
+    trials = tune(ALS, data, targets, TuningParameters(trials=2)).trials
+    tried = [(t["parameters"]["regularization"], t["parameters"]["alpha"]) for t in trials]
+    assert tried == [(10.0, 10.0), (30.0, 40.0)]

@@ -1,0 +1,58 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+
+from longtail.pipelines.controls.pipeline import VECTORS, create_pipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = {"als", "hybrid", *(f"hybrid_{control}" for control in VECTORS)}
+
+
+def newest(project: Path, layer: str, name: str) -> Path:
+    (file,) = (project / "data/test" / layer / name).glob(f"*/{name}")
+    return file
+
+
+def read_json(project: Path, layer: str, name: str) -> Any:
+    return json.loads(newest(project, layer, name).read_text(encoding="utf-8"))
+
+
+def test_the_usual_run_does_not_include_the_controls() -> None:
+    bootstrap_project(ROOT)
+    pipelines.set_requested(None)
+    assert "controls" in pipelines
+    assert not {node.name for node in create_pipeline().nodes} & {
+        node.name for node in pipelines["__default__"].nodes
+    }
+    assert not create_pipeline().all_outputs() & pipelines["__default__"].inputs()
+
+
+def test_every_control_is_fitted_anew_and_compared(
+    project: Path, run_kedro: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_kedro()
+    capsys.readouterr()
+    run_kedro(pipelines=["controls"])
+
+    assert "hybrid_no_text" in capsys.readouterr().out
+    rows = read_json(project, "08_reporting", "controls_leaderboard.json")
+    assert {row["model"] for row in rows} == MODELS
+    comparisons = read_json(project, "08_reporting", "controls_comparisons.json")
+    assert {row["baseline"] for row in comparisons} == {"hybrid_no_text"}
+    gate = read_json(project, "06_models", "hybrid_no_text_gate.json")
+    assert not [name for name in gate["weights"] if "text" in name]
+    names = ["hybrid", *(f"hybrid_{control}" for control in VECTORS)]
+    lists = {
+        name: pd.read_parquet(newest(project, "07_model_output", f"recommendations_{name}.parquet"))
+        for name in names
+    }
+    users = {name: set(table["user_id"]) for name, table in lists.items()}
+    assert all(users[name] == users["hybrid"] for name in names)
+    for name in names[1:]:
+        assert not lists[name]["score"].equals(lists["hybrid"]["score"])

@@ -1,0 +1,32 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from longtail.text.tfidf import tfidf_vectors
+from longtail.text.whitening import unit_length
+
+TEXTS = pd.Series(["red rose", "rose garden", "drum kit", "flute", "", "unseen words rose"])
+REFERENCE = np.array([True, True, True, True, False, False])
+
+
+def test_texts_that_share_a_word_are_near() -> None:
+    units = unit_length(tfidf_vectors(TEXTS, REFERENCE, dimensions=4, seed=0))
+    cosines = units @ units.T
+    assert cosines[0, 1] > 0.1
+    assert cosines[0, 2] == pytest.approx(0, abs=1e-6)
+    # Only "rose" of the last text is a word of the training period.
+    assert cosines[0, 5] == pytest.approx(cosines[1, 5], abs=1e-5)
+    assert not units[4].any()
+
+
+def test_items_of_the_future_teach_nothing() -> None:
+    later = TEXTS.copy()
+    later[5] = "comet orbit"
+    first = tfidf_vectors(TEXTS, REFERENCE, dimensions=4, seed=0)
+    second = tfidf_vectors(later, REFERENCE, dimensions=4, seed=0)
+    np.testing.assert_array_equal(first[:5], second[:5])
+    assert not second[5].any()
+
+
+def test_dimensions_are_bounded_by_the_items() -> None:
+    assert tfidf_vectors(TEXTS, REFERENCE, dimensions=100, seed=0).shape == (6, 4)
