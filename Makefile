@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo data test lint mlflow viz lock clean
+.PHONY: help demo data test spark-test lint mlflow viz lock clean
 
 help:  ## show the targets
-	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (about two minutes the first time) ..."
@@ -29,6 +29,10 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 
 test: $(READY)  ## run the tests
 	@$(BIN)/python -m pytest
+
+spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
+	@$(BIN)/python -m pytest tests/pipelines/test_engines.py
 
 lint: $(READY)  ## check style and types
 	@$(BIN)/ruff check

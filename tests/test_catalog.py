@@ -25,7 +25,7 @@ LAYERS = {
 }
 
 
-@pytest.fixture(params=["base", "canonical", "test"])
+@pytest.fixture(params=["base", "canonical", "test", "private", "spark"])
 def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OmegaConfigLoader:
     """The project's configuration of one environment."""
     monkeypatch.setenv("LONGTAIL_DATA", "data")
@@ -42,7 +42,8 @@ def entries(config: OmegaConfigLoader) -> dict[str, Any]:
 
 @pytest.fixture
 def patterns(entries: dict[str, Any]) -> CatalogConfigResolver:
-    return CatalogConfigResolver(entries, default_runtime_patterns=IN_MEMORY)
+    credentials = {entry["credentials"]: {} for entry in entries.values() if "credentials" in entry}
+    return CatalogConfigResolver(entries, credentials, default_runtime_patterns=IN_MEMORY)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def movielens(tmp_path: Path) -> Path:
 
 
 def test_language_finds_more_of_the_tail(
-    project: Path, run_kedro: RunKedro, movielens: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, run_kedro: RunKedro, movielens: Path
 ) -> None:
     (project / "data/01_raw").mkdir(parents=True)
     (project / "data/01_raw/movielens-100k").symlink_to(movielens)

@@ -50,9 +50,53 @@ def test_every_pipeline_runs_alone_and_tells_which_versions_it_read(
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert evaluation.tags["in.test_interactions"] == sessions["behaviour_cleaning"]
     assert evaluation.tags["in.recommendations_hybrid"] == sessions["hybrid_scoring"]
-    assert set(evaluation.params) == {
-        name for name in evaluation.params if name.startswith("evaluation.")
+    assert {name.split(".")[0] for name in evaluation.params} == {"evaluation", "upstream"}
+    assert evaluation.params["upstream.tuning.trials"] == "2"
+    assert evaluation.params["upstream.behaviour_cleaning.min_rating"] == "3.5"
+    assert "test_interactions" in {
+        entry.dataset.name for entry in runs[sessions["evaluation"]].inputs.dataset_inputs
     }
+
+
+def test_inputs_of_different_splits_are_refused(project: Path, run_kedro: RunKedro) -> None:
+    before = run_kedro()
+    after = run_kedro(
+        pipelines=["behaviour_cleaning"], params={"behaviour_cleaning": {"min_rating": 5}}
+    )
+
+    with pytest.raises(UserError) as refused:
+        run_kedro(pipelines=["evaluation"])
+
+    sentence = str(refused.value)
+    assert before in sentence
+    assert after in sentence
+    assert "kedro run --env=test --pipelines=item_encoding,als_baseline,hybrid_scoring" in sentence
+    assert list(tracked_runs(project)) == [after, before]
+
+
+def test_equal_content_of_another_version_is_accepted(run_kedro: RunKedro) -> None:
+    run_kedro()
+    run_kedro(pipelines=["behaviour_cleaning"])
+    run_kedro(pipelines=["evaluation"])
+
+
+def test_failed_run_is_never_read(
+    project: Path, run_kedro: RunKedro, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = run_kedro(pipelines=CLEANING)
+    with monkeypatch.context() as patch:
+        patch.setattr("pandas.DataFrame.to_parquet", fail_to_write)
+        with pytest.raises(DatasetError, match="No space left"):
+            run_kedro(pipelines=CLEANING)
+
+    encoding = run_kedro(pipelines=["item_encoding"])
+
+    tags = tracked_runs(project)[encoding].data.tags
+    assert {tags["in.items"], tags["in.train_interactions"]} == {complete}
+
+
+def fail_to_write(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_two_runs_in_one_process_do_not_mix(project: Path, run_kedro: RunKedro) -> None:
@@ -67,19 +111,32 @@ def test_two_runs_in_one_process_do_not_mix(project: Path, run_kedro: RunKedro) 
 
 
 def test_failed_run_is_marked(
-    project: Path, run_kedro: RunKedro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, run_kedro: RunKedro, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LONGTAIL_TEST_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(DatasetError, match="nowhere"):
+    monkeypatch.setattr("pandas.DataFrame.to_parquet", fail_to_write)
+    with pytest.raises(DatasetError, match="No space left"):
         run_kedro(pipelines=CLEANING)
 
     (run,) = tracked_runs(project).values()
     assert run.info.status == "FAILED"
-    assert "nowhere" in run.data.tags["error"]
+    assert "No space left" in run.data.tags["error"]
+
+
+def test_missing_data_end_the_run_before_anything_is_written(
+    project: Path, run_kedro: RunKedro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGTAIL_TEST_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="nowhere"):
+        run_kedro(pipelines=CLEANING)
+
+    assert tracked_runs(project) == {}
+    assert not (project / "data").exists()
 
 
 def test_missing_inputs_name_the_pipeline_to_run(project: Path, run_kedro: RunKedro) -> None:
-    with pytest.raises(UserError, match="kedro run --pipelines=behaviour_cleaning` first"):
+    with pytest.raises(
+        UserError, match="kedro run --env=test --pipelines=behaviour_cleaning` first"
+    ):
         run_kedro(pipelines=["item_encoding"])
 
     assert tracked_runs(project) == {}

@@ -1,4 +1,4 @@
-"""The project's ``kedro run``: Kedro's own command, with errors shown as sentences."""
+"""The project's commands: ``kedro run`` with errors shown as sentences, ``kedro reproduce``."""
 
 import re
 from collections.abc import Iterator
@@ -27,6 +27,23 @@ def run(**options: Any) -> Any:
         if message is None:
             raise
         raise click.ClickException(message) from error
+
+
+@cli.command(name="reproduce")
+@click.argument("run_id")
+def reproduce(run_id: str) -> None:
+    """Make the leaderboard of an MLflow run again and say whether every number is identical."""
+    from longtail import settings  # noqa: PLC0415
+    from longtail.reproduce import report  # noqa: PLC0415
+    from longtail.reproduce import reproduce as make_again  # noqa: PLC0415
+
+    try:
+        comparison = make_again(settings.PROJECT_ROOT, run_id)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(report(comparison))
+    if not comparison.identical:
+        raise click.exceptions.Exit(1)
 
 
 def user_message(error: BaseException) -> str | None:

@@ -20,6 +20,6 @@ def open_catalog(
     """
     bootstrap_project(settings.PROJECT_ROOT)
     with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
-        context: Any = session.load_context()
+        context: Any = session.load_context()  # type: ignore[attr-defined]
         catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
         return catalog

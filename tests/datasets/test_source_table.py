@@ -1,6 +1,8 @@
 import gzip
 import hashlib
+import hmac
 
+import ibis
 import pandas as pd
 import pytest
 from kedro.io import DatasetError, Version
@@ -124,3 +126,33 @@ def test_preview_shows_the_first_rows(folder):
     preview = source(folder, TEXT).preview(nrows=1)
     assert preview["columns"] == ["item_id", "title"]
     assert preview["data"] == [["007", "Lamp, oak"]]
+
+
+KEY = "a key that nobody guesses"
+
+
+def log(folder, key=KEY, column="user_id"):
+    content = b"user_id,item_id\nanna,1\nbert,2\nanna,3\n,4\n"
+    return source(folder, content, pseudonymise=column, credentials={"pseudonym_key": key})
+
+
+def test_pseudonyms_are_keyed_hashes_and_the_key_is_never_shown(folder):
+    dataset = log(folder)
+    users = dataset.load().order_by("item_id").to_pandas()["user_id"]
+    expected = hmac.new(KEY.encode(), b"anna", hashlib.sha256).hexdigest()[:32]
+    assert users[0] == users[2] == expected
+    assert users[1] not in {"bert", expected}
+    assert pd.isna(users[3])
+    assert "anna" not in str(dataset.preview())
+    assert KEY not in f"{dataset!r} {dataset._describe()} {ibis.to_sql(dataset.load())}"
+    other = log(folder, key="another key of this length").load().to_pandas()["user_id"]
+    assert not set(other.dropna()) & set(users.dropna())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"key": "short"}, "16 characters or more"), ({"column": "who"}, "no column 'who'")],
+)
+def test_pseudonyms_need_a_key_and_a_column(folder, changes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        log(folder, **changes).load()

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from longtail.hooks.lineage import code_revision
 from longtail.hooks.tracking import (
-    code_revision,
     flatten,
     kedro_command,
     leaderboard_metrics,

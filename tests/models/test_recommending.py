@@ -9,6 +9,7 @@ from longtail.models.graphs import nearest_by_cosine
 from longtail.models.ials import IALS, FeatureIALS
 from longtail.models.neighbours import ItemKNN, RecentItemKNN, TextKNN
 from longtail.models.popularity import Popularity
+from longtail.models.text_metric import TextMetric
 from longtail.models.text_profile import TextProfile
 
 USERS = np.arange(3)
@@ -89,6 +90,17 @@ def test_feature_ials_places_a_new_item_by_its_text() -> None:
     scores = model.score(model.fit(data), data, np.arange(60))
     assert scores[0::2, 20].mean() > scores[1::2, 20].mean()
     assert scores[1::2, 21].mean() > scores[0::2, 21].mean()
+
+
+def test_text_metric_finds_the_taste_and_the_new_items_of_it() -> None:
+    data = taste_world(n_users=60, n_items=20, share=0.5, new_items=2)
+    model = TextMetric(batch_size=128)
+    arrays = model.fit(data)
+    scores = model.score(arrays, data, np.arange(60))
+    own = np.arange(60)[:, None] % 2 == np.arange(22)[None, :] % 2
+    assert scores[own].min() > scores[~own].max()
+    again = model.fit(data)
+    assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
 
 
 def test_graph_of_text_is_that_of_the_vectors() -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from longtail.reporting.profile_figures import PLOTS
 
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
 PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
+REAL_DATA = Path(os.environ.get("LONGTAIL_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
 START = 1_500_000_000
 
@@ -65,7 +67,7 @@ def test_all_outputs(shop):
     split = catalog.load("split")
     report = catalog.load("cleaning_report")
     assert [len(table) for table in tables] == [split[f"n_{name}"] for name in names]
-    assert sum(map(len, tables)) == len(catalog.load("interactions@pandas")) == 80
+    assert sum(map(len, tables)) == catalog.load("interactions@ibis").count().execute() == 80
     assert split["protocol"] == "temporal"
     train, validation, test = tables
     assert train["timestamp"].max() < split["validation_start"] <= validation["timestamp"].min()
@@ -104,7 +106,8 @@ def test_the_order_of_rows_does_not_matter(shop, tmp_path):
     for stem in ("interactions", "items"):
         write(shuffled, stem, read(shop, stem).sample(frac=1, random_state=1))
     second = run(shuffled)
-    for name in ("interactions@pandas", "items@pandas", "test_interactions@pandas", "item_groups"):
+    for name in ("train_interactions@pandas", "items@pandas", "test_interactions@pandas",
+                 "item_groups"):  # fmt: skip
         pd.testing.assert_frame_equal(first.load(name), second.load(name))
     assert first.load("split") == second.load("split")
 
@@ -182,6 +185,37 @@ def test_a_temporal_split_without_anybody_to_evaluate_ends_the_run(shop):
     with pytest.raises(UserError, match="Nobody can be evaluated on the test interactions"):
         run(shop, protocol="temporal")
     assert not written(shop)
+
+
+QUANTITIES = {"interactions_columns": {"quantity": "rating", "rating": None}}
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "parameters"),
+    [
+        ("amazon14-toys-5core", "temporal", {}),
+        ("amazon18-office", "per_user", {}),
+        ("ml-latest-small", "per_user", {"min_rating": 3.5}),
+        ("ml-latest-small", "per_user", {"preset": "video"}),
+        ("uci-online-retail", "temporal", {"preset": "shop", **QUANTITIES}),
+    ],
+)
+def test_real_logs(tmp_path, name, protocol, parameters):
+    if not (REAL_DATA / name).is_dir():
+        pytest.skip(f"Put {name} into a folder that the variable LONGTAIL_SHARED_DATA names.")
+    (tmp_path / name).symlink_to((REAL_DATA / name).resolve())
+    catalog = run(tmp_path / name, min_evaluated_users=100, **parameters)
+    report, split = catalog.load("cleaning_report")["interactions"], catalog.load("split")
+    assert split["protocol"] == protocol
+    assert report["rows_in"] == report["rows_kept"] + report["rows_rejected"]
+    train, test = (catalog.load(f"{part}_interactions@pandas") for part in ("train", "test"))
+    assert train["weight"].mean() == pytest.approx(1, abs=1e-4)
+    assert not train.merge(test, on=["user_id", "item_id"]).size
+    if protocol == "temporal":
+        assert train["timestamp"].max() < split["test_start"] <= test["timestamp"].min()
+    else:
+        last = train.groupby("user_id")["timestamp"].max().reindex(test["user_id"]).to_numpy()
+        assert (test["timestamp"].to_numpy() >= last).all()
 
 
 def test_wrong_parameters_are_named():

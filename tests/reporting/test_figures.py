@@ -38,11 +38,24 @@ def _per_item() -> pd.DataFrame:
     )
 
 
+def _comparisons() -> list[dict[str, Any]]:
+    return [
+        {
+            "model": "hybrid", "baseline": "als", "metric": "recall", "k": 20,
+            "item_group": group, "user_group": "all", "ratio": ratio, "ratio_ci_low": ratio and 1.2,
+            "ratio_ci_high": ratio and 1.9, "n_users": 7,
+        }
+        for group, ratio in [("all", 1.5), ("tail", 1.5), ("cold", None)]
+    ]  # fmt: skip
+
+
 ALL = {
     "leaderboard": lambda: figures.leaderboard_plot(_leaderboard(), 20, 0.95),
     "tail": lambda: figures.tail_against_overall_plot(_leaderboard(), 20, 0.95),
     "popularity": lambda: figures.recall_by_popularity_plot(_per_item(), 20),
     "exposure": lambda: figures.exposure_plot(_per_item(), 20),
+    "lift": lambda: figures.lift_plot(_leaderboard(), _comparisons(), 20, 0.95),
+    "by k": lambda: figures.metric_by_k_plot(_leaderboard(), 20),
 }
 
 
@@ -51,7 +64,8 @@ def test_figures_are_titled_labelled_and_valid(name: str) -> None:
     figure: go.Figure = ALL[name]()
     assert figure.layout.title.text
     assert figure.layout.xaxis.title.text
-    assert figure.layout.yaxis.title.text
+    # Several panels are labelled by their headings.
+    assert figure.layout.yaxis.title.text or len(figure.layout.annotations) == 3
     assert json.loads(figure.to_json())["data"]
 
 
@@ -94,3 +108,32 @@ def test_models_without_lists_have_no_lorenz_curve() -> None:
 def test_figures_without_tail_results_are_empty_but_valid() -> None:
     rows = [row for row in _leaderboard() if row["item_group"] == "all"]
     assert not figures.tail_against_overall_plot(rows, 20, 0.95).data
+
+
+def test_headline_models_are_the_fixed_ones_and_the_best() -> None:
+    rows = [
+        _leaderboard()[0] | {"model": model, "value": value}
+        for model, value in [
+            ("popularity", 0.1), ("good", 0.4), ("als", 0.3), ("poor", 0.2), ("hybrid", 0.5)
+        ]
+    ]  # fmt: skip
+    chosen = figures.headline_models(rows, 20, "als", limit=4)
+    assert chosen == ["popularity", "good", "als", "hybrid"]
+
+
+def test_lift_leaves_out_groups_without_a_ratio() -> None:
+    figure = ALL["lift"]()
+    assert figure.layout.yaxis.ticktext == ("tail items, all users", "all items, all users")
+    (trace,) = figure.data
+    assert trace.name == "hybrid"
+    assert list(trace.x) == [1.5, 1.5]
+
+
+def test_lift_without_comparisons_is_empty() -> None:
+    assert not figures.lift_plot(_leaderboard(), [], 20, 0.95).data
+
+
+def test_a_second_round_of_styles_differs_from_the_first() -> None:
+    rows = [_leaderboard()[0] | {"model": f"m{n}", "value": n / 20} for n in range(16)]
+    markers = [trace.marker for trace in figures.leaderboard_plot(rows, 20, 0.95).data]
+    assert len({(marker.symbol, marker.color) for marker in markers}) == 16

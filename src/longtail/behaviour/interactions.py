@@ -183,13 +183,10 @@ def _reject_robots(
     acceptable = classified.filter(classified.rule.isnull())
     events = acceptable.select("user_id", "item_id", timestamp=acceptable.typed_timestamp)
     features = user_features(events).to_pandas()
-    found = features.loc[suspicious(features, settings.robots, settings.seed), ["user_id"]]
-    robots = ibis.memtable(
-        found.assign(is_robot=True), schema={"user_id": "string", "is_robot": "boolean"}
-    )
-    joined = classified.left_join(robots, "user_id").drop("user_id_right")
+    robots = features.loc[suspicious(features, settings.robots, settings.seed), "user_id"]
+    is_robot = classified.user_id.isin(robots.to_list())
     reason = "The user's rate, breadth or regularity is that of a robot or reseller."
-    return _classify(joined, [Rule("robot", reason, joined.is_robot)], "is_robot")
+    return _classify(classified, [Rule("robot", reason, is_robot)])
 
 
 def _reject_repeats(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.columns import is_blank
+from longtail.behaviour.columns import is_blank, stripped
 from longtail.behaviour.parsing import parse_number
 from longtail.behaviour.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.texts import clean_texts
@@ -117,7 +117,7 @@ def _catalogue(classified: ir.Table) -> ir.Table:
 
 
 def _typed(kept: ir.Table) -> ir.Table:
-    texts = {name: kept[name].fill_null("").strip() for name in TEXT_COLUMNS}
+    texts = {name: stripped(kept[name].fill_null("")) for name in TEXT_COLUMNS}
     return kept.select("item_id", **texts, price=parse_number(kept.price))
 
 

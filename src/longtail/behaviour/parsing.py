@@ -7,7 +7,7 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.columns import is_blank
+from longtail.behaviour.columns import is_blank, stripped
 
 TimestampKind = Literal["calendar", "ordinal", "none"]
 
@@ -62,7 +62,7 @@ def parse_calendar(text: ir.StringValue, *, has_text: bool = True) -> ir.Integer
     number = _exact(parse_number(text))
     seconds = ibis.ifelse(number.abs() >= MILLISECONDS_LIMIT, number / 1000, number)
     if has_text:
-        seconds = ibis.coalesce(seconds, _parse_iso(text.strip()))
+        seconds = ibis.coalesce(seconds, _parse_iso(stripped(text)))
     return seconds.floor().cast("int64")
 
 

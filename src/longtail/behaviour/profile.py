@@ -64,8 +64,8 @@ def _totals(
     item_ids: pd.Series, counts: np.ndarray, lengths: np.ndarray, report: dict[str, Any]
 ) -> dict[str, Any]:
     groups = item_groups(item_ids, pd.Series(counts, index=item_ids))
-    by_group = groups.groupby("item_group")["interaction_count"].agg(["size", "sum"])
-    by_group = by_group.reindex(["head", "tail", "cold"], fill_value=0)
+    n_items = groups.groupby("item_group").size().to_dict()
+    n_interactions = groups.groupby("item_group")["interaction_count"].sum().to_dict()
     n_pairs = int(counts.sum())
     return {
         "users": len(lengths),
@@ -75,11 +75,11 @@ def _totals(
         "rows_kept": report["interactions"]["rows_kept"],
         "density": n_pairs / (len(lengths) * len(counts)),
         "gini": gini(counts),
-        "head_items": int(by_group.loc["head", "size"]),
-        "tail_items": int(by_group.loc["tail", "size"]),
-        "unused_items": int(by_group.loc["cold", "size"]),
-        "head_share": float(by_group.loc["head", "sum"] / n_pairs),
-        "tail_share": float(by_group.loc["tail", "sum"] / n_pairs),
+        "head_items": int(n_items.get("head", 0)),
+        "tail_items": int(n_items.get("tail", 0)),
+        "unused_items": int(n_items.get("cold", 0)),
+        "head_share": float(n_interactions.get("head", 0)) / n_pairs,
+        "tail_share": float(n_interactions.get("tail", 0)) / n_pairs,
         "rare_items": int(((counts > 0) & (counts <= 5)).sum()),
         "median_item_count": float(np.median(counts[counts > 0])),
         "median_history": float(np.median(lengths)),
@@ -106,8 +106,7 @@ def _history_lengths(lengths: np.ndarray, min_group_size: int) -> list[dict[str,
     bounds = np.array([*HISTORY_BOUNDS, np.iinfo(np.int64).max])
     users = np.bincount(np.searchsorted(bounds, lengths, side="right") - 1, minlength=len(bounds))
     labels = [
-        str(low) if high == low + 1 else f"{low}-{high - 1}"
-        for low, high in pairwise(bounds[:-1])
+        str(low) if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(bounds[:-1])
     ]
     rows = zip([*labels, f"{bounds[-2]}+"], users[:-1].tolist(), strict=True)
     return [{"length": label, "users": n} for label, n in rows if n >= max(1, min_group_size)]

@@ -6,6 +6,8 @@ import ibis
 import ibis.expr.types as ir
 from pydantic import BaseModel, ConfigDict, Field
 
+from longtail.behaviour.columns import stripped
+
 MILLIONTHS = 1_000_000
 """Weights are added up as integer millionths: such sums do not depend on the order of the rows."""
 _DAY = 86_400
@@ -102,7 +104,7 @@ def event_weight(events: ir.Table, signals: Signals | None) -> ir.FloatingValue:
     """
     if signals is None:
         return ibis.literal(1, type="int64").cast("float64")
-    kind = events.event_type.fill_null("").strip().lower()
+    kind = stripped(events.event_type.fill_null("")).lower()
     by_type = [(kind == name.lower(), weight) for name, weight in signals.event_weights.items()]
     weight = ibis.cases(*by_type, else_=signals.other_weight) if by_type else signals.other_weight
     if signals.dwell is not None:

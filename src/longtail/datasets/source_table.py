@@ -18,6 +18,7 @@ from kedro.io import DatasetError, Version
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.ibis import FileDataset
 
+from longtail.behaviour.pseudonyms import MIN_KEY_LENGTH, pseudonymise
 from longtail.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -44,6 +45,8 @@ class SourceTableDataset(FileDataset):
         folder: Folder of the file; a relative path starts at the project's root.
         stem: File name without suffix.
         separator: Character between the fields of a CSV file.
+        pseudonymise: Column whose ids are replaced by keyed hashes as soon as they are read; the
+            key is ``pseudonym_key`` in the credentials.
         connection: Ibis connection as in ``ibis.FileDataset``; DuckDB in memory by default.
         credentials: Additional connection settings that override ``connection``.
         version: Kedro version; ``load`` pins the content of the file.
@@ -56,6 +59,7 @@ class SourceTableDataset(FileDataset):
         folder: str,
         stem: str,
         separator: str = ",",
+        pseudonymise: str | None = None,
         connection: dict[str, Any] | None = None,
         credentials: dict[str, Any] | None = None,
         version: Version | None = None,
@@ -64,6 +68,9 @@ class SourceTableDataset(FileDataset):
         self._folder = PROJECT_ROOT / Path(folder).expanduser()
         self._stem = stem
         self._separator = separator
+        self._pseudonymise = pseudonymise
+        credentials = dict(credentials or {})
+        self._pseudonym_key = str(credentials.pop("pseudonym_key", ""))
         self._hashed: tuple[tuple[str, int, int], str] | None = None
         super().__init__(
             filepath=(self._folder / stem).as_posix(),
@@ -144,6 +151,23 @@ class SourceTableDataset(FileDataset):
             )
 
     def _read(self, path: Path) -> ir.Table:
+        table = self._read_as_it_is(path)
+        if self._pseudonymise is None:
+            return table
+        if len(self._pseudonym_key) < MIN_KEY_LENGTH:
+            raise SourceError(
+                f"The ids in {path} are to be replaced by pseudonyms, which needs a key of "
+                f"{MIN_KEY_LENGTH} characters or more. Give it as pseudonym_key in the credentials."
+            )
+        if self._pseudonymise not in table.columns:
+            raise SourceError(
+                f"{path} has no column '{self._pseudonymise}' to replace by pseudonyms; its "
+                f"columns are {', '.join(table.columns)}. Name the column with the user ids as "
+                "pseudonymise in the catalog."
+            )
+        return pseudonymise(table, self._pseudonymise, self._pseudonym_key)
+
+    def _read_as_it_is(self, path: Path) -> ir.Table:
         if path.suffix == ".parquet":
             table = self.connection.read_parquet(path.as_posix())
             return table.cast(dict.fromkeys(table.columns, "string"))
@@ -162,6 +186,7 @@ class SourceTableDataset(FileDataset):
         return {
             "folder": self._folder.as_posix(),
             "stem": self._stem,
+            "pseudonymise": self._pseudonymise,
             "backend": self._connection_config["backend"],
             "version": self._version,
         }

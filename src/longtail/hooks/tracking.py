@@ -10,7 +10,6 @@ in the catalog, under ``metadata: mlflow:``
 import json
 import logging
 import math
-import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -28,7 +27,16 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from longtail.hooks.inputs import is_parameter, without_transcoding
+from longtail.hooks.lineage import (
+    LINEAGE_FILE,
+    code_revision,
+    dataset_inputs,
+    inherited,
+    lineage_of,
+    runs_of_versions,
+    upstream_parameters,
+)
+from longtail.hooks.versions import input_versions, is_parameter
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
 with warnings.catch_warnings(record=True):
@@ -75,6 +83,11 @@ class TrackingHooks(MlflowHook):
     def _client(self) -> MlflowClient:
         return self.mlflow_config.server._mlflow_client
 
+    @property
+    def _experiment(self) -> str:
+        experiment = self.mlflow_config.tracking.experiment._experiment
+        return str(experiment.experiment_id)
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Configure MLflow and remember which data the run is about."""
@@ -110,15 +123,20 @@ class TrackingHooks(MlflowHook):
         )
         super().before_pipeline_run(run_params, pipeline, catalog)
         logger.info("MLflow run '%s'", self.mlflow_config.tracking.run.name)
+        inputs = input_versions(pipeline, catalog)
         tags = {
             "dataset": self._data_name,
             "env": run_params["env"] or "local",
             "pipelines": "+".join(names),
             "kedro_command": kedro_command(run_params),
-            **input_versions(pipeline, catalog),
+            **{f"in.{name}": version for name, version in inputs.items()},
             **code_revision(Path(run_params["project_path"])),
         }
-        self._log(params=used_parameters(pipeline, catalog), tags=tags)
+        params = used_parameters(pipeline, catalog)
+        upstream = upstream_parameters(runs_of_versions(self._client, self._experiment, inputs))
+        own = {name: text(value) for name, value in params.items()}
+        self._log(params=own | inherited(upstream, own), tags=tags)
+        self._client.log_inputs(self.run_id, datasets=dataset_inputs(inputs, pipeline, catalog))
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
@@ -134,6 +152,8 @@ class TrackingHooks(MlflowHook):
             self._log(metrics=saved_metrics(pipeline, catalog), tags=protocol(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
+            lineage = lineage_of(run_params, pipeline, catalog)
+            self._client.log_dict(self.run_id, lineage, LINEAGE_FILE)
         finally:
             super().after_pipeline_run(run_params, pipeline, catalog)
 
@@ -220,40 +240,6 @@ def used_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     names = sorted(filter(is_parameter, pipeline.inputs()))
     values = {name.removeprefix("params:"): catalog[name].load() for name in names}
     return flatten(values.pop("parameters", {})) | flatten(values)
-
-
-def input_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
-    """Return ``in.<dataset>`` tags: the versions of what the run reads and does not make."""
-    datasets = {
-        without_transcoding(name): catalog[name]
-        for name in sorted(pipeline.inputs())
-        if not is_parameter(name)
-    }
-    return {
-        f"in.{name}": str(dataset.resolve_load_version())
-        for name, dataset in datasets.items()
-        if isinstance(dataset, AbstractVersionedDataset) and dataset.exists()
-    }
-
-
-def code_revision(project_path: Path) -> dict[str, str]:
-    """Return the git revision of the project and whether its files differ from it, as tags."""
-    revision = _git(project_path, "rev-parse", "HEAD")
-    if revision is None:
-        return {}
-    changes = _git(project_path, "status", "--porcelain")
-    return {"git.revision": revision, "git.dirty": str(bool(changes)).lower()}
-
-
-def _git(project_path: Path, *arguments: str) -> str | None:
-    """Return what a git command prints, None where it fails or git is missing."""
-    try:
-        completed = subprocess.run(
-            ["git", "-C", str(project_path), *arguments], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return completed.stdout.strip()
 
 
 def protocol(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:

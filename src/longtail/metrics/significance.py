@@ -51,9 +51,10 @@ def bootstrap_means(
         for label in range(n_labels):
             members = slice(bounds[label], bounds[label + 1])
             hit_members = slice(bounds[label], hits_end[label])
-            sums[1 + label, sparse] = sparse_values[hit_members].T @ counts[:, hit_members].T
-            sums[1 + label, ~sparse] = dense_values[members].T @ counts[:, members].T
-            sizes[1 + label] = masks[members].T @ counts[:, members].T
+            # Draws times users times columns: the transposed product takes twenty times as long.
+            sums[1 + label, sparse] = (counts[:, hit_members] @ sparse_values[hit_members]).T
+            sums[1 + label, ~sparse] = (counts[:, members] @ dense_values[members]).T
+            sizes[1 + label] = (counts[:, members] @ masks[members]).T
         sums[0], sizes[0] = sums[1:].sum(axis=0), sizes[1:].sum(axis=0)
         with np.errstate(invalid="ignore"):
             result[:, :, rows] = sums / sizes[:, mask_of]
@@ -112,7 +113,7 @@ def sign_flip_p_values(
         sums = np.zeros((1 + n_labels, n_columns, rows.stop - rows.start), dtype=np.float32)
         for label in range(n_labels):
             members = slice(bounds[label], bounds[label + 1])
-            sums[1 + label] = filled[members].T @ signs[:, members].T
+            sums[1 + label] = (signs[:, members] @ filled[members]).T
         sums[0] = sums[1:].sum(axis=0)
         exceeding += (np.abs(sums) >= threshold[:, :, None]).sum(axis=2)
     p_values = (1.0 + exceeding) / (1.0 + draws)

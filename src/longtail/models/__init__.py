@@ -12,6 +12,7 @@ from longtail.models.neighbours import ItemKNN, RecentItemKNN, RecentTextKNN, Te
 from longtail.models.popularity import Popularity
 from longtail.models.random_ranking import RandomRanking
 from longtail.models.recent_popularity import RecentPopularity
+from longtail.models.text_metric import TextMetric
 from longtail.models.text_profile import TextProfile
 from longtail.models.tfidf_knn import TfidfKNN
 
@@ -33,6 +34,7 @@ LANGUAGE: dict[str, type[Recommender]] = {
     "text_knn": TextKNN,
     "text_knn_recent": RecentTextKNN,
     "text_profile": TextProfile,
+    "text_metric": TextMetric,
     "feature_ials": FeatureIALS,
 }
 

@@ -25,7 +25,7 @@ class EASE(Recommender):
     """
 
     regularization: float = Field(200.0, gt=0, description="Ridge penalty, in users.")
-    max_items: int = Field(6_000, ge=1, description="Items with interactions it is fitted to.")
+    max_items: int = Field(8_000, ge=1, description="Items with interactions it is fitted to.")
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "regularization": (1.0, 10_000.0)

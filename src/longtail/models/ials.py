@@ -59,7 +59,7 @@ class IALS(Recommender):
             alpha0=self.unobserved_weight,
             train_epochs=self.epochs,
             random_seed=data.seed,
-            n_threads=2,
+            n_threads=1,  # with more, the sums depend on who comes first
             **features,
         )
         # The library prints a progress bar of its own to the standard output.

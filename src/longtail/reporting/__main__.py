@@ -1,4 +1,4 @@
-"""``python -m longtail.reporting``: print the newest leaderboard of the catalog."""
+"""``python -m longtail.reporting``: print the newest leaderboard, or the profile of the data."""
 
 import argparse
 import sys
@@ -7,17 +7,19 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from longtail.errors import UserError
+from longtail.reporting.profile_terminal import print_profile
 from longtail.reporting.terminal import print_leaderboard
 from longtail.settings import PROJECT_ROOT
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the leaderboard; return the exit code."""
+    """Print the leaderboard or the profile; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m longtail.reporting", description=__doc__)
     parser.add_argument("--env", default=None, help="the environment of the configuration")
-    env = parser.parse_args(arguments).env
+    parser.add_argument("--data", action="store_true", help="print the profile of the data")
+    options = parser.parse_args(arguments)
     try:
-        show_newest(env)
+        show_profile(options.env) if options.data else show_newest(options.env)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -42,6 +44,22 @@ def show_newest(env: str | None) -> None:
             parameters["primary_k"],
             parameters["baseline"],
         )
+
+
+def show_profile(env: str | None) -> None:
+    """Load the newest profile of the data through the catalog and print it.
+
+    Raises:
+        UserError: if no data have been cleaned yet.
+    """
+    bootstrap_project(PROJECT_ROOT)
+    with KedroSession.create(project_path=PROJECT_ROOT, env=env) as session:
+        catalog = session.load_context().catalog  # type: ignore[attr-defined]
+        if not catalog.exists("data_profile"):
+            raise UserError(
+                "There is no profile yet: run `kedro run --pipelines=behaviour_cleaning` first."
+            )
+        print_profile(catalog.load("data_profile"))
 
 
 if __name__ == "__main__":

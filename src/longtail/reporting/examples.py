@@ -22,6 +22,7 @@ class Example:
 
     user_id: str
     n_history: int
+    n_chosen: int
     latest: list[Entry]
     chosen: list[Entry]
     lists: dict[str, list[Entry]]
@@ -81,6 +82,7 @@ def example_lists(
             Example(
                 user_id=user,
                 n_history=len(had),
+                n_chosen=len(chosen),
                 latest=entries(had.iloc[::-1].head(length), chosen.iloc[:0]),
                 chosen=entries(chosen.head(length), chosen.iloc[:0]),
                 lists={model: entries(ids, chosen) for model, ids in shown.items()},

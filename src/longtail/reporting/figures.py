@@ -29,17 +29,17 @@ _DASHES = (
 _CURVE_POINTS = 201
 _AXIS = {"showline": True, "linecolor": "#444444", "ticks": "outside", "automargin": True}
 _RATIO_TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
-# Item group / user group.
+# Item group, user group.
 _LIFT_GROUPS = (
-    "all / all",
-    "head / all",
-    "tail / all",
-    "cold / all",
-    "all / active",
-    "all / quiet",
-    "head / quiet",
-    "tail / quiet",
-    "all / new",
+    ("all", "all"),
+    ("head", "all"),
+    ("tail", "all"),
+    ("cold", "all"),
+    ("all", "active"),
+    ("all", "quiet"),
+    ("head", "quiet"),
+    ("tail", "quiet"),
+    ("all", "new"),
 )
 
 
@@ -64,14 +64,20 @@ def leaderboard_plot(leaderboard: Rows, k: int, confidence: float) -> go.Figure:
                 x=[row.value],
                 y=[row.model],
                 error_x=_whiskers(pd.DataFrame([row])),
-                mode="markers+text",
+                mode="markers",
                 cliponaxis=False,
-                text=[f"{row.value:.4f}"],
-                textposition="top center",
                 marker=_marker(styles[str(row.model)]),
                 name=row.model,
                 hovertemplate=f"%{{y}}: %{{x:.4f}}<br>{row.n_users} users<extra></extra>",
             )
+        )
+        figure.add_annotation(
+            x=np.nanmax(np.array([row.value, row.ci_high], dtype=float)),
+            y=row.model,
+            text=f"{row.value:.4f}",
+            showarrow=False,
+            xanchor="left",
+            xshift=12,
         )
     figure.update_xaxes(rangemode="tozero")
     return figure.update_layout(showlegend=False)
@@ -94,7 +100,8 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
     overall = _select(leaderboard, "ndcg", k)
     tail = _select(leaderboard, "recall", k, item_group="tail").set_index("model")
     styles = _styles(overall["model"])
-    for row in overall[overall["model"].isin(tail.index)].itertuples():
+    both = overall[overall["model"].isin(tail.index)].sort_values("value")
+    for place, row in enumerate(both.itertuples()):
         beside = tail.loc[[row.model]]
         figure.add_trace(
             go.Scatter(
@@ -105,7 +112,8 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
                 mode="markers+text",
                 cliponaxis=False,
                 text=[row.model],
-                textposition="top right",
+                # Neighbours on the axis get their names on different sides.
+                textposition="bottom right" if place % 2 else "top right",
                 marker=_marker(styles[str(row.model)]),
                 name=row.model,
                 hovertemplate="%{text}<br>overall %{x:.4f}, tail %{y:.4f}<extra></extra>",
@@ -248,45 +256,49 @@ def lift_plot(
     figure = _figure(
         f"Recall@{k} relative to {baseline}, {_percent(confidence)} interval over users",
         f"Times the Recall@{k} of {baseline} (1 is equal, logarithmic)",
-        "Items / users",
+        "Group",
     )
     if rows.empty:
         return figure
-    groups = {name: place for place, name in enumerate(reversed(_LIFT_GROUPS))}
+    defined = rows.dropna(subset=["ratio", "ratio_ci_low"])
+    defined = defined[(defined["ratio"] > 0) & (defined["ratio_ci_low"] > 0)]
+    keys = list(zip(defined["item_group"], defined["user_group"], strict=True))
+    present = [group for group in _LIFT_GROUPS if group in keys]
+    heights = {group: place for place, group in enumerate(reversed(present))}
+    places = pd.Series(keys, index=defined.index).map(heights)
+    defined = defined.assign(height=places).dropna(subset=["height"])
     styles = _styles(pd.Series([row["model"] for row in leaderboard]))
-    shown = [model for model in styles if model != baseline and (models is None or model in models)]
+    compared = defined["model"].unique()
+    wanted = compared if models is None else set(models) & set(compared)
+    shown = [model for model in styles if model in wanted]
     for place, model in enumerate(shown):
-        beside = rows[rows["model"] == model].dropna(subset=["ratio", "ratio_ci_low"])
-        beside = beside[(beside["ratio_ci_low"] > 0) & (beside["ratio"] > 0)]
-        keys = [
-            " / ".join(key) for key in zip(beside["item_group"], beside["user_group"], strict=True)
-        ]
-        beside = beside.assign(key=keys)[[key in groups for key in keys]]
+        curve = defined[defined["model"] == model]
         figure.add_trace(
             go.Scatter(
-                x=beside["ratio"],
-                y=beside["key"].map(groups) + 0.7 * ((len(shown) - 1) / 2 - place) / len(shown),
+                x=curve["ratio"],
+                y=curve["height"] + 0.7 * ((len(shown) - 1) / 2 - place) / len(shown),
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": (beside["ratio_ci_high"] - beside["ratio"]).to_list(),
-                    "arrayminus": (beside["ratio"] - beside["ratio_ci_low"]).to_list(),
+                    "array": (curve["ratio_ci_high"] - curve["ratio"]).to_list(),
+                    "arrayminus": (curve["ratio"] - curve["ratio_ci_low"]).to_list(),
                     "thickness": 1.2,
                     "width": 3,
                 },
-                customdata=beside[["key", "n_users"]],
+                customdata=curve["n_users"],
                 mode="markers",
                 name=model,
                 marker=_marker(styles[model]) | {"size": 9},
-                hovertemplate="%{customdata[0]}: x%{x:.2f}, %{customdata[1]} users",
+                hovertemplate="x%{x:.2f}, %{customdata} users",
             )
         )
     figure.add_vline(x=1, line={"color": "#444444", "width": 1})
+    labels = [f"{items} items, {users} users" for items, users in heights]
     figure.update_xaxes(
         type="log", tickvals=_RATIO_TICKS, ticktext=[f"{t:g}" for t in _RATIO_TICKS]
     )
     figure.update_yaxes(
-        tickvals=list(groups.values()), ticktext=list(groups), range=[-0.6, len(groups) - 0.4]
+        tickvals=list(heights.values()), ticktext=labels, range=[-0.6, len(heights) - 0.4]
     )
     return figure
 
@@ -367,13 +379,18 @@ def _styles(models: pd.Series) -> dict[str, int]:
 def _marker(style: int) -> dict[str, Any]:
     return {
         "symbol": _SYMBOLS[style % len(_SYMBOLS)],
-        "color": _COLOURS[style % len(_COLOURS)],
+        "color": _colour(style),
         "size": 12,
     }
 
 
+def _colour(style: int) -> str:
+    # The second round begins elsewhere: open symbols then differ in colour from the filled ones.
+    return _COLOURS[(style + 3 * (style // len(_COLOURS))) % len(_COLOURS)]
+
+
 def _line(style: int) -> dict[str, Any]:
-    colour = _COLOURS[style % len(_COLOURS)]
+    colour = _colour(style)
     dash = _DASHES[(style + style // len(_COLOURS)) % len(_DASHES)]
     return {"line": {"color": colour, "dash": dash, "width": 2.5}, "marker": _marker(style)}
 

@@ -150,7 +150,7 @@ def filled_fields_plot(profile: Profile) -> go.Figure:
         f"Fields filled in the {profile['totals']['items']:,} items", "Items (%)", "Field"
     )
     figure.add_trace(_labelled_bars(list(filled), [100 * share for share in filled.values()], " %"))
-    figure.update_xaxes(range=[0, 100])
+    figure.update_xaxes(range=[0, 110])
     return figure.update_yaxes(autorange="reversed")
 
 
@@ -166,6 +166,7 @@ def cleaning_rules_plot(profile: Profile) -> go.Figure:
     )
     names = [f"{row['file']}: {row['rule']}" for row in rows] or ["no rule"]
     figure.add_trace(_labelled_bars(names, [row["rows"] for row in rows] or [0], ""))
+    figure.update_xaxes(rangemode="tozero")
     return figure.update_yaxes(autorange="reversed")
 
 
@@ -176,7 +177,7 @@ def _labelled_bars(names: list[str], values: list[float], unit: str) -> go.Bar:
         orientation="h",
         marker={"color": COLOURS[0]},
         text=[f"{value:,.0f}{unit}" for value in values],
-        textposition="auto",
+        textposition="outside",
         cliponaxis=False,
         hovertemplate=f"%{{y}}: %{{x:,.1f}}{unit}<extra></extra>",
     )

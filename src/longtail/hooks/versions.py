@@ -1,0 +1,168 @@
+"""Which versions a run reads: the newest complete ones, fixed before the first node."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.io.core import Version
+from kedro.pipeline import Pipeline
+
+from longtail.hooks.records import RunRecords, file_hash
+
+# What all artifacts of one experiment must have been made from.
+SHARED = (
+    "items",
+    "train_interactions",
+    "validation_interactions",
+    "test_interactions",
+    "item_groups",
+    "user_groups",
+)
+
+
+def is_parameter(dataset_name: str) -> bool:
+    """Whether a node input is a parameter and not a dataset."""
+    return dataset_name == "parameters" or dataset_name.startswith("params:")
+
+
+def without_transcoding(dataset_name: str) -> str:
+    """Return a dataset's name without the part after ``@``."""
+    return dataset_name.partition("@")[0]
+
+
+def steps(pipeline: Pipeline) -> list[tuple[list[str], list[str]]]:
+    """Return the names of the datasets that each node reads and writes, in the order of the run."""
+    return [
+        (
+            [without_transcoding(name) for name in node.inputs if not is_parameter(name)],
+            [without_transcoding(name) for name in node.outputs],
+        )
+        for node in pipeline.nodes
+    ]
+
+
+def made_by(pipeline: Pipeline) -> set[str]:
+    """Return the datasets that a pipeline makes, without transcoding."""
+    return set(map(without_transcoding, pipeline.all_outputs()))
+
+
+def read_from_outside(pipeline: Pipeline) -> list[str]:
+    """Return the catalog entries that a pipeline reads and does not make."""
+    made = made_by(pipeline)
+    names = sorted(name for name in pipeline.all_inputs() if not is_parameter(name))
+    return [name for name in names if without_transcoding(name) not in made]
+
+
+def follows_newest(dataset: Any) -> bool:
+    """Whether a dataset picks its version the way Kedro does: the newest that is there."""
+    own = getattr(type(dataset), "resolve_load_version", None)
+    return own is AbstractVersionedDataset.resolve_load_version
+
+
+def pin_inputs(
+    pipeline: Pipeline, catalog: DataCatalog, chosen: Mapping[str, str], records: RunRecords
+) -> list[str]:
+    """Set the versions that a pipeline's inputs load; return the inputs that do not exist.
+
+    Args:
+        pipeline: what will run.
+        catalog: its datasets; their load versions are set.
+        chosen: versions that the user asks for, by entry.
+        records: tell which versions are complete.
+    """
+    missing = []
+    for name in read_from_outside(pipeline):
+        dataset: Any = catalog[name]
+        if follows_newest(dataset):
+            version = chosen.get(name) or chosen.get(without_transcoding(name))
+            version = version or records.newest_complete(dataset.list_versions(full_path=False))
+            if version is None:
+                missing.append(name)
+                continue
+            set_load_version(dataset, version)
+        if not dataset.exists():
+            missing.append(name)
+    return missing
+
+
+def pin_outputs(pipeline: Pipeline, catalog: DataCatalog, version: str) -> None:
+    """Let the nodes read what this run saves, also where a later run saves meanwhile."""
+    made = made_by(pipeline)
+    for name in pipeline.datasets():
+        if without_transcoding(name) in made and follows_newest(catalog[name]):
+            set_load_version(catalog[name], version)
+
+
+def set_load_version(dataset: Any, version: str) -> None:
+    """Fix the version that a dataset loads."""
+    dataset._version = Version(version, dataset._version.save)
+    dataset.release()
+
+
+def input_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
+    """Return the versions of what a pipeline reads and does not make."""
+    datasets = {without_transcoding(name): catalog[name] for name in read_from_outside(pipeline)}
+    versions = {
+        name: dataset.resolve_load_version()
+        for name, dataset in datasets.items()
+        if isinstance(dataset, AbstractVersionedDataset)
+    }
+    return {name: version for name, version in versions.items() if version}
+
+
+def saved_files(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Path]:
+    """Return the files that a pipeline has saved in this run."""
+    datasets = {without_transcoding(name): catalog[name] for name in pipeline.all_outputs()}
+    paths = {
+        name: Path(dataset._get_versioned_path(str(dataset.resolve_save_version())))
+        for name, dataset in sorted(datasets.items())
+        if isinstance(dataset, AbstractVersionedDataset)
+    }
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def output_hashes(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
+    """Return the SHA-256 of every file that a pipeline has saved in this run."""
+    return {name: file_hash(path) for name, path in saved_files(pipeline, catalog).items()}
+
+
+class MixedInputs(NamedTuple):
+    """Inputs that were made from different data.
+
+    Attributes:
+        shared: the dataset that they should have in common.
+        wanted: the version of it that the run reads, else the newest one.
+        stale: the inputs that were made from other content, with the version they were made from.
+        outdated: everything on the way from the shared datasets to them.
+    """
+
+    shared: str
+    wanted: str
+    stale: dict[str, str]
+    outdated: set[str]
+
+
+def mixed_inputs(inputs: Mapping[str, str], records: RunRecords) -> MixedInputs | None:
+    """Return what does not belong together among the inputs of a run, None where all does."""
+    origins = {
+        name: records.ancestors(name, version) | {name: version} for name, version in inputs.items()
+    }
+    for shared in SHARED:
+        used = {name: origin[shared] for name, origin in origins.items() if shared in origin}
+        wanted = inputs.get(shared, max(used.values(), default=""))
+        content = records.content(shared, wanted)
+        stale = {
+            name: version
+            for name, version in used.items()
+            if records.content(shared, version) != content
+        }
+        if stale:
+            outdated = {
+                name
+                for dataset in stale
+                for name, version in origins[dataset].items()
+                if shared in records.ancestors(name, version)
+            }
+            return MixedInputs(shared, wanted, stale, outdated - set(SHARED) or outdated)
+    return None

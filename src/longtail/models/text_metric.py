@@ -1,0 +1,86 @@
+"""A learned text metric: the frozen language vectors, mapped so that they predict choices."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.models.text_profile import user_profiles
+from longtail.text.whitening import unit_length
+
+MAX_SHARPNESS = 50.0
+
+
+class TextMetric(Recommender):
+    """Two linear towers on language vectors: the user's profile and the candidate item.
+
+    Each interaction is predicted from the profile of the user's other items by a softmax over the
+    items of its batch, corrected for their popularity (Yi et al.: Sampling-Bias-Corrected Neural
+    Modeling for Large Corpus Item Recommendations, RecSys 2019). Since the towers read text alone,
+    what they learn from popular items holds for rare and new ones.
+    """
+
+    dimensions: int = Field(128, ge=1, description="Outputs of both towers.")
+    epochs: int = Field(4, ge=1, description="Passes over the interactions.")
+    batch_size: int = Field(1024, ge=2, description="Interactions in a batch.")
+    learning_rate: float = Field(0.002, gt=0, description="Of Adam.")
+    recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
+    popularity_correction: float = Field(
+        0.5, ge=0, le=1, description="Share of the log popularity taken off the logits."
+    )
+
+    evidence: ClassVar[str] = "its fit to your taste, as learned from words and choices"
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Return user_vectors (n_users, dimensions) and item_vectors (n_items, dimensions)."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(data.seed)
+            user_map, item_map = self._train(data)
+        profiles = user_profiles(data, self.recency_decay)
+        return {
+            "user_vectors": unit_length(profiles @ user_map),
+            "item_vectors": unit_length(data.item_vectors @ item_map),
+        }
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the cosines between the mapped profiles and the mapped items."""
+        return arrays["user_vectors"][users] @ arrays["item_vectors"].T
+
+    def _train(self, data: TrainingData) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        histories = data.histories
+        weights = histories.weights * histories.recency_weights(self.recency_decay)
+        sums = torch.from_numpy(histories.matrix(weights) @ data.item_vectors)
+        vectors = torch.from_numpy(data.item_vectors)
+        users, items = (torch.from_numpy(ids).long() for ids in (histories.users, histories.items))
+        own = torch.from_numpy(weights)
+        counts = torch.from_numpy(histories.item_counts())
+        log_share = torch.log(counts / counts.sum()).float()
+        size = vectors.shape[1]
+        towers = [torch.nn.Parameter(torch.eye(size, min(size, self.dimensions))) for _ in range(2)]
+        log_sharpness = torch.nn.Parameter(torch.tensor(np.log(10.0), dtype=torch.float32))
+        optimiser = torch.optim.Adam([*towers, log_sharpness], lr=self.learning_rate)
+        usable = torch.nonzero(torch.from_numpy(histories.history_lengths())[users] > 1)[:, 0]
+        for _ in range(self.epochs):
+            for batch in usable[torch.randperm(len(usable))].split(self.batch_size):
+                user, item = users[batch], items[batch]
+                others = sums[user] - own[batch, None] * vectors[item]
+                left = torch.nn.functional.normalize(others @ towers[0], dim=1)
+                right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
+                logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
+                logits = logits - self.popularity_correction * log_share[item]
+                same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
+                same.fill_diagonal_(False)
+                logits = logits.masked_fill(same, -torch.inf)
+                loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        user_map, item_map = (tower.detach().numpy() for tower in towers)
+        return user_map, item_map

@@ -1,0 +1,40 @@
+import pandas as pd
+
+from longtail.reporting.examples import Entry, draw_users, example_lists
+
+
+def pairs(*rows: str) -> pd.DataFrame:
+    """Build user_id, item_id rows from "user item item ..." strings."""
+    split = [row.split() for row in rows]
+    return pd.DataFrame(
+        [(user, item) for user, *items in split for item in items], columns=["user_id", "item_id"]
+    )
+
+
+def test_only_evaluated_quiet_users_are_drawn() -> None:
+    user_groups = pd.DataFrame(
+        {
+            "user_id": list("abcdef"),
+            "user_group": ["quiet", "active", "quiet", "quiet", "new", "quiet"],
+        }
+    )
+    evaluated = pd.Series(list("abcefc"))
+    assert draw_users(user_groups, evaluated, 10, seed=0) == ["a", "c", "f"]
+    assert len(draw_users(user_groups, evaluated, 2, seed=0)) == 2
+    assert draw_users(user_groups, evaluated, 2, seed=5) == draw_users(
+        user_groups, evaluated, 2, seed=5
+    )
+
+
+def test_an_example_by_hand() -> None:
+    items = pd.DataFrame({"item_id": list("pqrs"), "title": ["Pea", "Quince", "", "Sage"]})
+    groups = pd.DataFrame({"item_id": list("pqrs"), "item_group": ["head", "tail", "cold", "tail"]})
+    recommendations = pairs("u r s", "v q r").assign(rank=[2, 1, 1, 2])
+    (example,) = example_lists(
+        ["u"], pairs("u p q", "v s"), pairs("u r"), {"als": recommendations}, items, groups, 2
+    )
+    assert (example.user_id, example.n_history, example.n_chosen) == ("u", 2, 1)
+    assert example.latest == [Entry("Quince", "tail", False), Entry("Pea", "head", False)]
+    # An item without a title goes by its identifier.
+    assert example.chosen == [Entry("r", "cold", False)]
+    assert example.lists == {"als": [Entry("Sage", "tail", False), Entry("r", "cold", True)]}
