@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import RunKedro
 from mlflow.tracking import MlflowClient
+from tests.conftest import RunKedro
 
 # Imports once, then kills one forked run after the other.
 KILLER = """

@@ -14,8 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from mlflow.tracking import MlflowClient
-
-from conftest import RunKedro
+from tests.conftest import RunKedro
 
 LAYERS = [
     "raw",

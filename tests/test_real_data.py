@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT, RunKedro
 
-from conftest import ROOT, RunKedro
 from longtail.demo.movielens import FILES, prepare
 from longtail.errors import UserError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from tests.conftest import RunKedro
 
-from conftest import RunKedro
 from longtail.errors import UserError
 from longtail.reproduce import compare, report, reproduce
 

@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from longtail.errors import UserError
+from longtail.project import open_catalog
 
 RunKedro = Callable[..., str]
 
@@ -88,6 +89,8 @@ def test_failed_run_is_never_read(
         patch.setattr("pandas.DataFrame.to_parquet", fail_to_write)
         with pytest.raises(DatasetError, match="No space left"):
             run_kedro(pipelines=CLEANING)
+
+    assert open_catalog(env="test")["train_interactions@pandas"].resolve_load_version() == complete
 
     encoding = run_kedro(pipelines=["item_encoding"])
 

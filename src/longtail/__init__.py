@@ -10,6 +10,8 @@ for _switch in ("DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEM
     os.environ.setdefault(_switch, "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
 # MLflow then logs under the project's logging configuration and not beside it.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
 from longtail import settings
+from longtail.hooks.records import RunRecords
+from longtail.hooks.versions import pin_newest_complete
 
 
 def open_catalog(
     env: str | None = None, load_versions: dict[str, str] | None = None
 ) -> DataCatalog:
-    """Return the project's catalog; datasets load their newest versions.
+    """Return the project's catalog; datasets load their newest complete versions.
 
     Args:
         env: the environment of the configuration; by default ``KEDRO_ENV``, else ``local``.
@@ -22,4 +25,7 @@ def open_catalog(
     with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
         context: Any = session.load_context()  # type: ignore[attr-defined]
         catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
-        return catalog
+        data_root = settings.PROJECT_ROOT / context.config_loader["globals"]["data_root"]
+    names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    pin_newest_complete(names - set(load_versions or {}), catalog, RunRecords(data_root))
+    return catalog

@@ -1,6 +1,6 @@
 """Which versions a run reads: the newest complete ones, fixed before the first node."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +84,16 @@ def pin_inputs(
         if not dataset.exists():
             missing.append(name)
     return missing
+
+
+def pin_newest_complete(names: Iterable[str], catalog: DataCatalog, records: RunRecords) -> None:
+    """Let datasets load their newest complete versions; those without one stay as they are."""
+    for name in names:
+        dataset: Any = catalog.get(name)
+        if follows_newest(dataset):
+            version = records.newest_complete(dataset.list_versions(full_path=False))
+            if version is not None:
+                set_load_version(dataset, version)
 
 
 def pin_outputs(pipeline: Pipeline, catalog: DataCatalog, version: str) -> None:

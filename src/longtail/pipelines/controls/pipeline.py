@@ -24,7 +24,9 @@ VECTORS: dict[str, str | None] = {
 def create_pipeline() -> Pipeline:
     """Fit the hybrid with each control's vectors, recommend, and compare them all.
 
-    Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=controls``.
+    Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=controls``. The
+    sources keep the hyper-parameters that were chosen with the language vectors; gate and tail knob
+    are chosen anew.
     """
     return sum(map(_control_nodes, VECTORS), start=Pipeline([*_vector_nodes(), *_report_nodes()]))
 
