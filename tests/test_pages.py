@@ -95,7 +95,9 @@ def test_graph_shows_all_layers_in_order(
     chromium: str, finished_project: Path, tmp_path: Path
 ) -> None:
     with serving("viz", "run", "--no-browser", project=finished_project) as address:
-        document = page(chromium, f"{address}/?pid=__default__", tmp_path / "profile")
+        document = page(
+            chromium, f"{address}/?pid=__default__&sizewarning=false", tmp_path / "profile"
+        )
 
     assert re.findall(r'data-id="layer-label--([^"]+)"', document) == LAYERS
     for name in ("clean_behaviour", "tune_als", "recommend_hybrid", "leaderboard"):

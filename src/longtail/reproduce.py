@@ -164,15 +164,15 @@ def bring_inputs(
     for name, version in versions.items():
         entry = next(entry for entry in (name, f"{name}@pandas") if catalog.get(entry) is not None)
         dataset: Any = catalog[entry]
-        if dataset._filepath.is_relative_to(data_root):
-            folder = Path(dataset._filepath)
-            if not (folder / version).is_dir():
-                raise UserError(f"The version {version} of '{name}', which the run read, is gone.")
+        folder = Path(dataset._filepath)
+        if (folder / version).is_dir():
             # The embedding cache reads all of its versions, everything else one.
             wanted = [folder / version] if follows_newest(dataset) else list(folder.iterdir())
             for path in wanted:
                 copied = target / path.relative_to(data_root)
                 shutil.copytree(path, copied, copy_function=link_or_copy)
+        elif follows_newest(dataset):
+            raise UserError(f"The version {version} of '{name}', which the run read, is gone.")
         elif dataset.resolve_load_version() != version:
             raise UserError(
                 f"The input '{name}' has changed: the run read content {version},"
