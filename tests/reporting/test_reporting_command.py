@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,28 +18,14 @@ class _Catalog:
 
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Replace the project's session by one whose catalog holds this dict."""
+    """Replace the project's catalog by one that holds this dict."""
     datasets: dict[str, Any] = {"params:evaluation": {"primary_k": 20, "baseline": "als"}}
 
-    class Session:
-        @classmethod
-        def create(cls, project_path: Path, env: str | None) -> "Session":
-            datasets["env"] = env
-            assert (project_path / "pyproject.toml").is_file()
-            return cls()
+    def open_catalog(env: str | None) -> _Catalog:
+        datasets["env"] = env
+        return _Catalog(datasets)
 
-        def __enter__(self) -> "Session":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def load_context(self) -> "Session":
-            return self
-
-        catalog = _Catalog(datasets)
-
-    monkeypatch.setattr(command, "KedroSession", Session)
+    monkeypatch.setattr(command, "open_catalog", open_catalog)
     return datasets
 
 

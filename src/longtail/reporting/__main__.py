@@ -3,13 +3,10 @@
 import argparse
 import sys
 
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-
 from longtail.errors import UserError
+from longtail.project import open_catalog
 from longtail.reporting.profile_terminal import print_profile
 from longtail.reporting.terminal import print_leaderboard
-from longtail.settings import PROJECT_ROOT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,18 +29,16 @@ def show_newest(env: str | None) -> None:
     Raises:
         UserError: if no evaluation has been saved yet.
     """
-    bootstrap_project(PROJECT_ROOT)
-    with KedroSession.create(project_path=PROJECT_ROOT, env=env) as session:
-        catalog = session.load_context().catalog  # type: ignore[attr-defined]
-        if not catalog.exists("leaderboard"):
-            raise UserError("There is no leaderboard yet: run `kedro run` first.")
-        parameters = catalog.load("params:evaluation")
-        print_leaderboard(
-            catalog.load("leaderboard"),
-            catalog.load("comparisons"),
-            parameters["primary_k"],
-            parameters["baseline"],
-        )
+    catalog = open_catalog(env)
+    if not catalog.exists("leaderboard"):
+        raise UserError("There is no leaderboard yet: run `kedro run` first.")
+    parameters = catalog.load("params:evaluation")
+    print_leaderboard(
+        catalog.load("leaderboard"),
+        catalog.load("comparisons"),
+        parameters["primary_k"],
+        parameters["baseline"],
+    )
 
 
 def show_profile(env: str | None) -> None:
@@ -52,14 +47,12 @@ def show_profile(env: str | None) -> None:
     Raises:
         UserError: if no data have been cleaned yet.
     """
-    bootstrap_project(PROJECT_ROOT)
-    with KedroSession.create(project_path=PROJECT_ROOT, env=env) as session:
-        catalog = session.load_context().catalog  # type: ignore[attr-defined]
-        if not catalog.exists("data_profile"):
-            raise UserError(
-                "There is no profile yet: run `kedro run --pipelines=behaviour_cleaning` first."
-            )
-        print_profile(catalog.load("data_profile"))
+    catalog = open_catalog(env)
+    if not catalog.exists("data_profile"):
+        raise UserError(
+            "There is no profile yet: run `kedro run --pipelines=behaviour_cleaning` first."
+        )
+    print_profile(catalog.load("data_profile"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from longtail.metrics.exposure import gini, lorenz_curve, popularity_deciles
 Rows = Sequence[dict[str, Any]]
 
 # Okabe and Ito's colours, distinguishable with every colour vision and in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
 _SYMBOLS = (*_SHAPES, *(f"{shape}-open" for shape in _SHAPES))
 _DASHES = (
@@ -51,7 +51,7 @@ def leaderboard_plot(leaderboard: Rows, k: int, confidence: float) -> go.Figure:
         k: list length.
         confidence: coverage of the intervals.
     """
-    figure = _figure(
+    figure = base_figure(
         f"Ranking quality of each model: NDCG@{k}, {_percent(confidence)} interval over users",
         f"NDCG@{k}, mean over users with a history (0 to 1)",
         "Model",
@@ -91,7 +91,7 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
         k: list length.
         confidence: coverage of the intervals.
     """
-    figure = _figure(
+    figure = base_figure(
         "What each model gives the tail, and at what cost overall"
         f" (bars: {_percent(confidence)} interval over users)",
         f"NDCG@{k} overall (0 to 1)",
@@ -157,7 +157,7 @@ def recall_by_popularity_plot(
         k: list length.
         models: the models to draw; all by default.
     """
-    figure = _figure(
+    figure = base_figure(
         f"Recall@{k} by popularity of the item the user went on to consume",
         "Popularity decile of the item (each a tenth of the warm items; test interactions below)",
         f"Recall@{k} (share found, 0 to 1)",
@@ -197,7 +197,7 @@ def exposure_plot(per_item: pd.DataFrame, k: int, models: Sequence[str] | None =
         k: list length.
         models: the models to draw; all by default.
     """
-    figure = _figure(
+    figure = base_figure(
         f"How the first {k} places of all lists are shared out over the catalogue",
         "Items, least shown first (% of the catalogue)",
         "Places in the lists (% of all)",
@@ -253,7 +253,7 @@ def lift_plot(
     """
     rows = pd.DataFrame([row for row in comparisons if (row["metric"], row["k"]) == ("recall", k)])
     baseline = "the baseline" if rows.empty else rows["baseline"].iloc[0]
-    figure = _figure(
+    figure = base_figure(
         f"Recall@{k} relative to {baseline}, {_percent(confidence)} interval over users",
         f"Times the Recall@{k} of {baseline} (1 is equal, logarithmic)",
         "Group",
@@ -319,7 +319,7 @@ def metric_by_k_plot(
         "Tail recall": ("recall", "tail"),
     }
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=list(panels))
-    figure.update_layout(_figure("Quality by the length of the list", "", "").layout)
+    figure.update_layout(base_figure("Quality by the length of the list", "", "").layout)
     table = pd.DataFrame(leaderboard)
     styles = _styles(table["model"])
     for column, (metric, group) in enumerate(panels.values(), start=1):
@@ -350,7 +350,8 @@ def metric_by_k_plot(
     return figure.update_yaxes(_AXIS, rangemode="tozero", title={"text": ""})
 
 
-def _figure(title: str, x_title: str, y_title: str) -> go.Figure:
+def base_figure(title: str, x_title: str, y_title: str) -> go.Figure:
+    """Return an empty figure in the style that all figures of the project share."""
     return go.Figure(
         layout={
             "template": "plotly_white",
@@ -386,12 +387,12 @@ def _marker(style: int) -> dict[str, Any]:
 
 def _colour(style: int) -> str:
     # The second round begins elsewhere: open symbols then differ in colour from the filled ones.
-    return _COLOURS[(style + 3 * (style // len(_COLOURS))) % len(_COLOURS)]
+    return COLOURS[(style + 3 * (style // len(COLOURS))) % len(COLOURS)]
 
 
 def _line(style: int) -> dict[str, Any]:
     colour = _colour(style)
-    dash = _DASHES[(style + style // len(_COLOURS)) % len(_DASHES)]
+    dash = _DASHES[(style + style // len(COLOURS)) % len(_DASHES)]
     return {"line": {"color": colour, "dash": dash, "width": 2.5}, "marker": _marker(style)}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from longtail.reporting.figures import _figure as base_figure
+from longtail.reporting.figures import base_figure
 
 
 def gate_plot(gate: dict[str, Any]) -> go.Figure:

@@ -4,8 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from longtail.reporting.figures import _COLOURS as COLOURS
-from longtail.reporting.figures import _figure as empty_figure
+from longtail.reporting.figures import COLOURS, base_figure
 
 Profile = dict[str, Any]
 
@@ -13,7 +12,7 @@ Profile = dict[str, Any]
 def popularity_lorenz_plot(profile: Profile) -> go.Figure:
     """Draw how the interactions are shared out over the catalogue (Lorenz, 1905)."""
     totals = profile["totals"]
-    figure = empty_figure(
+    figure = base_figure(
         f"{100 * totals['head_share']:.0f} % of the interactions are with the "
         f"{totals['head_items']:,} head items (Gini {totals['gini']:.2f})",
         "Items, least popular first (% of the catalogue)",
@@ -46,7 +45,7 @@ def popularity_lorenz_plot(profile: Profile) -> go.Figure:
 def rank_frequency_plot(profile: Profile) -> go.Figure:
     """Draw the interactions of the items by rank, both axes logarithmic."""
     totals = profile["totals"]
-    figure = empty_figure(
+    figure = base_figure(
         f"{totals['rare_items']:,} of {totals['items']:,} items have 1 to 5 interactions, "
         f"{totals['unused_items']:,} have none",
         "Rank of the item (1: most popular; logarithmic)",
@@ -74,7 +73,7 @@ def rank_frequency_plot(profile: Profile) -> go.Figure:
 def head_tail_plot(profile: Profile) -> go.Figure:
     """Draw what share of the items and of the interactions is head and tail."""
     totals = profile["totals"]
-    figure = empty_figure("Head and tail of the catalogue", "Share (%)", "")
+    figure = base_figure("Head and tail of the catalogue", "Share (%)", "")
     names = ("head", "tail", "unused")
     items = [totals[f"{name}_items"] for name in names]
     shares = [totals["head_share"], totals["tail_share"], 0.0]
@@ -101,7 +100,7 @@ def history_length_plot(profile: Profile) -> go.Figure:
     """Draw how many users have how long a history."""
     totals = profile["totals"]
     rows = profile["history_lengths"]
-    figure = empty_figure(
+    figure = base_figure(
         f"Half of the {totals['users']:,} users have {totals['median_history']:g} items or fewer",
         "Items of the user",
         "Users",
@@ -126,7 +125,7 @@ def newcomers_plot(profile: Profile) -> go.Figure:
     title = "Interactions, new users and new items by month"
     if not months:
         title += ": the data have no calendar times"
-    figure = empty_figure(title, "Month", "Count (logarithmic)")
+    figure = base_figure(title, "Month", "Count (logarithmic)")
     for place, name in enumerate(("interactions", "new_users", "new_items")):
         figure.add_trace(
             go.Scatter(
@@ -146,7 +145,7 @@ def newcomers_plot(profile: Profile) -> go.Figure:
 def filled_fields_plot(profile: Profile) -> go.Figure:
     """Draw which fields of the catalogue are filled."""
     filled = profile["filled"]
-    figure = empty_figure(
+    figure = base_figure(
         f"Fields filled in the {profile['totals']['items']:,} items", "Items (%)", "Field"
     )
     figure.add_trace(_labelled_bars(list(filled), [100 * share for share in filled.values()], " %"))
@@ -158,7 +157,7 @@ def cleaning_rules_plot(profile: Profile) -> go.Figure:
     """Draw how many rows each rule of the cleaning took out."""
     totals = profile["totals"]
     rows = [row for row in profile["rules"] if row["rows"]]
-    figure = empty_figure(
+    figure = base_figure(
         f"{totals['rows_kept']:,} of {totals['rows_in']:,} rows of the log were kept; "
         "rows taken out by rule",
         "Rows",
