@@ -164,10 +164,12 @@ def recommend(
     users: NDArray[np.int64],
     k: int,
     label: str | None = None,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Return the top-k lists of the users as a table, in blocks of bounded memory.
 
     A user without a history, of whom no model knows anything, is offered the most popular items.
+    Where ``candidates`` (n_items,) is given, no other items are listed.
     """
     seen = data.histories.matrix()
     popularity = data.histories.item_counts().astype(np.float32)
@@ -176,6 +178,8 @@ def recommend(
     for block in user_blocks(users, data.histories.n_items, label):
         block_scores = recommender.score(arrays, data, block)
         block_scores[new[block]] = popularity
+        if candidates is not None:
+            block_scores[:, ~candidates] = -np.inf
         items, scores = rank_unseen(block_scores, seen[block], k)
         tables.append(recommendation_table(data.histories, block, items, scores))
     return pd.concat(tables, ignore_index=True)
