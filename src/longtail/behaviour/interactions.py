@@ -27,7 +27,7 @@ RAW_COLUMNS = (
     "user_id", "item_id", "event_type", "rating", "quantity", "dwell_seconds", "timestamp",
 )  # fmt: skip
 INTERACTION_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp", "weight")
-SORTED_BY = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
+INTERACTION_ORDER = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
 TEMPORAL_SHARE = 0.95
 _NUMBERS = ("rating", "quantity", "dwell_seconds")
 
@@ -63,11 +63,15 @@ class InteractionSettings:
 
 
 class CleanInteractions(NamedTuple):
-    """Kept interactions, rejected rows and the interactions' part of the cleaning report."""
+    """Kept interactions, rejected rows and the interactions' part of the cleaning report.
+
+    ``events`` are the same interactions in no order, for what does not need one.
+    """
 
     interactions: ir.Table
     rejected: ir.Table
     report: dict[str, Any]
+    events: ir.Table
 
 
 def clean_interactions(
@@ -91,7 +95,6 @@ def clean_interactions(
     Raises:
         UserError: When a temporal split is asked for without calendar times, or no row is left.
     """
-    raw = raw.cache()
     profile = profile_timestamps(
         raw.timestamp,
         kind=settings.timestamps,
@@ -101,24 +104,21 @@ def clean_interactions(
     items = number_texts(catalogue.item_id)
     typed = _typed(raw, items.join(catalogue, items.text == catalogue.item_id), profile)
     rules = _row_rules(typed, profile, settings)
-    classified = typed.mutate(rule=first_rule(rules))
-    unusable = classified.filter(classified.rule.notnull()).select(*RAW_COLUMNS, "rule").cache()
-    coded, codes = _coded(raw, classified.filter(classified.rule.isnull()), items)
+    coded, codes = _coded(raw, typed.mutate(rule=first_rule(rules)), items)
     coded, user_rules = _reject_robots(coded, settings)
     window = settings.double_click_seconds if profile.kind == "calendar" else None
     coded, repeat_rules = _reject_repeats(coded, window)
     coded, core_rules, cost = _reject_outside_core(coded.cache(), codes, settings)
     rules += user_rules + repeat_rules + core_rules
-    all_rules = unusable.select("rule").union(coded.select("rule"))
-    report = count_rules(all_rules, rules) | {"timestamps": _describe(profile)} | cost
+    report = count_rules(coded, rules) | {"timestamps": _describe(profile)} | cost
     if not report["rows_kept"]:
         raise UserError(_nothing_left(report))
-    kept = _kept(coded, codes, settings.signals)
-    report["event_types"] = _describe_events(kept, codes)
-    rejected = add_reason(unusable.union(_as_read(coded, codes)), rules)
-    return CleanInteractions(
-        decode(kept, codes, order=SORTED_BY), rejected.order_by(*rejected.columns), report
-    )
+    events = _kept(coded, codes, settings.signals)
+    report["event_types"] = _describe_events(events, codes)
+    rejected = add_reason(_rejected(coded, codes), rules).order_by(*RAW_COLUMNS, "rule")
+    varying = (*coded.columns, *(["weight"] if settings.signals else []))
+    order = [name for name in INTERACTION_ORDER if name in varying]
+    return CleanInteractions(decode(events, codes, order), rejected, report, decode(events, codes))
 
 
 def _typed(raw: ir.Table, items: ir.Table, profile: TimestampProfile) -> ir.Table:
@@ -138,15 +138,17 @@ def _typed(raw: ir.Table, items: ir.Table, profile: TimestampProfile) -> ir.Tabl
     )
 
 
-def _coded(raw: ir.Table, typed: ir.Table, items: ir.Table) -> tuple[ir.Table, dict[str, ir.Table]]:
-    """Reduce acceptable rows to codes and numbers.
+def _coded(
+    raw: ir.Table, classified: ir.Table, items: ir.Table
+) -> tuple[ir.Table, dict[str, ir.Table]]:
+    """Reduce rows to codes and numbers.
 
     A text that the typed value does not give back stays beside it, as ``<column>_as_read``. Columns
     that are empty throughout are left out.
 
     Returns:
         user_id, item_id, event_type (codes), timestamp, further numbers, texts as read and
-        ``rule`` (null); the codes.
+        ``rule``; the codes.
     """
     codes = {
         "user_id": number_texts(raw.user_id),
@@ -157,19 +159,20 @@ def _coded(raw: ir.Table, typed: ir.Table, items: ir.Table) -> tuple[ir.Table, d
         codes[name].select(**{f"{name}_text": "text", f"{name}_code": "code"})
         for name in ("user_id", "event_type")
     )
-    joined = typed.join(users, typed.user_id == users.user_id_text)
+    joined = classified.left_join(users, classified.user_id == users.user_id_text)
     joined = joined.left_join(kinds, joined.typed_event_type == kinds.event_type_text)
     names = ("timestamp", *_filled(raw, _NUMBERS))
     coded = joined.select(
+        "rule",
         user_id=joined.user_id_code,
         item_id=joined.item_code,
         event_type=joined.event_type_code,
+        item_id_as_read=ibis.ifelse(joined.item_code.isnull(), joined.item_id, ibis.null("string")),
         **{name: joined[f"typed_{name}"] for name in names},
         **{f"{name}_as_read": _text_if_other(joined, name) for name in ("event_type", *names)},
     ).cache()
     spelled = [name for name in coded.columns if name.endswith("_as_read")]
-    unneeded = set(spelled) - set(_filled(coded, spelled))
-    return coded.drop(*unneeded).mutate(rule=ibis.null("string")), codes
+    return coded.drop(*(set(spelled) - set(_filled(coded, spelled)))), codes
 
 
 def _filled(table: ir.Table, names: Sequence[str]) -> list[str]:
@@ -192,8 +195,8 @@ def _text_as_read(table: ir.Table, name: str) -> ir.StringValue:
     return ibis.coalesce(table[spelled], typed) if spelled in table.columns else typed
 
 
-def _as_read(coded: ir.Table, codes: dict[str, ir.Table]) -> ir.Table:
-    """Return the rejected of the coded rows as they were read."""
+def _rejected(coded: ir.Table, codes: dict[str, ir.Table]) -> ir.Table:
+    """Return the rejected rows as they were read, with their rule."""
     rejected = decode(coded.filter(coded.rule.notnull()), codes)
     texts = {name: _text_as_read(rejected, name) for name in RAW_COLUMNS}
     return rejected.select(**texts, rule=rejected.rule)

@@ -58,14 +58,14 @@ def clean_behaviour(
     )
     settings = _interaction_settings(parameters, presets)
     log = clean_interactions(raw_log, items.catalogue, settings)
-    assignment = _assign(log.interactions, parameters, presets)
+    assignment = _assign(log.events, parameters, presets)
     reason = assignment.reason
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
         "missing_timestamp"
     ):
         # Rows without time were rejected for a temporal split that will not be made.
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
-        assignment = _assign(log.interactions, parameters, presets)
+        assignment = _assign(log.events, parameters, presets)
     evaluation = count_evaluation(assignment, items.report["rows_kept"]) | {"reason": reason}
     check_evaluable(evaluation)
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
