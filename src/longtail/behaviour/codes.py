@@ -1,4 +1,4 @@
-"""Integer codes in place of texts: windows and sorts over integers are fast and need little memory."""
+"""Integer codes in place of texts: windows and sorts over integers are fast and small."""
 
 from collections.abc import Mapping, Sequence
 

@@ -270,30 +270,31 @@ def _reject_repeats(
     the first is left, and cleaning twice is cleaning once.
     """
     names = classified.columns
+    rejected = classified.filter(classified.rule.notnull())
+    acceptable = classified.filter(classified.rule.isnull()).drop("rule")
     numbers = [name for name in ("rating", "quantity") if name in names]
     spelled = [name for name in ("timestamp", *_NUMBERS) if f"{name}_as_read" in names]
     window = ibis.window(
-        group_by=["rule", "user_id", "item_id", "event_type", *numbers],
+        group_by=["user_id", "item_id", "event_type", *numbers],
         order_by=[
-            *(classified[name] for name in ("timestamp", "dwell_seconds") if name in names),
-            *(_text_as_read(classified, name) for name in spelled),
+            *(acceptable[name] for name in ("timestamp", "dwell_seconds") if name in names),
+            *(_text_as_read(acceptable, name) for name in spelled),
         ],
     )
-    ranked = classified.mutate(
+    ranked = acceptable.mutate(
         position=ibis.row_number().over(window),
-        time_before=classified.timestamp.lag().over(window),
+        time_before=acceptable.timestamp.lag().over(window),
     )
     again = (ranked.position > 0) & ranked.time_before.identical_to(ranked.timestamp)
     if "dwell_seconds" in names:
-        ranked = ranked.mutate(dwell_before=classified.dwell_seconds.lag().over(window))
+        ranked = ranked.mutate(dwell_before=acceptable.dwell_seconds.lag().over(window))
         again &= ranked.dwell_before.identical_to(ranked.dwell_seconds)
     rules = [Rule("duplicate", "The row repeats another one exactly.", again)]
     if double_click_seconds is not None:
         soon = ranked.timestamp - ranked.time_before <= double_click_seconds
         reason = f"The same event happened {double_click_seconds:g} s before or less."
         rules.append(Rule("double_click", reason, soon))
-    outside, rules = _classify(ranked, rules)
-    return outside.select(*names), rules
+    return ranked.mutate(rule=first_rule(rules)).select(*names).union(rejected), rules
 
 
 def _reject_outside_core(
