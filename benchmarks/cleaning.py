@@ -4,8 +4,8 @@
 
 FOLDER holds interactions.csv and items.csv, for example from generate_log.py. Each engine runs in a
 process of its own: from the files to clean and split Parquet tables. Prints seconds, those of all
-processors together, peak memory and the ratio, and fails where the two do not keep, reject and split the same rows (which the
-fingerprint of the split tells).
+processors together, peak memory and the ratio, and fails where the two do not keep, reject and
+split the same rows, as the fingerprint of the split tells.
 """
 
 import argparse
@@ -82,7 +82,6 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     from kedro.runner import SequentialRunner  # noqa: PLC0415
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    from longtail.behaviour.signals import SignalPresets  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning import create_pipeline  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning.params import (  # noqa: PLC0415
         BehaviourCleaningParameters,
@@ -95,8 +94,6 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     entries = OmegaConf.to_container(entries, resolve=True)
     named = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     catalog = DataCatalog.from_config(named, save_version="benchmark")
-    presets = OmegaConf.load(ROOT / "conf/base/parameters_signals.yml").signal_presets
-    catalog["params:signal_presets"] = SignalPresets(**OmegaConf.to_container(presets))
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         protocol="temporal", double_click_seconds=DOUBLE_CLICK_SECONDS
     )

@@ -8,7 +8,6 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from longtail.behaviour.signals import SignalPresets
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
@@ -49,9 +48,10 @@ def run(folder, save_version=SAVE_VERSION, **parameters):
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
-    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(**parameters)
-    presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
-    catalog["params:signal_presets"] = SignalPresets(**presets)
+    presets = yaml.safe_load(PRESETS.read_text())["_signal_presets"]
+    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
+        **parameters, signal_presets=presets
+    )
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
 
@@ -225,3 +225,15 @@ def test_wrong_parameters_are_named():
         BehaviourCleaningParameters(latest_date="1985-01-01")
     with pytest.raises(ValidationError, match="min_ratings"):
         BehaviourCleaningParameters(min_ratings=3)
+    with pytest.raises(ValidationError, match="no preset 'toys'; there are shop, own"):
+        BehaviourCleaningParameters(preset="toys", signal_presets={"shop": {}, "own": {}})
+
+
+def test_only_the_chosen_preset_becomes_a_parameter():
+    presets = yaml.safe_load(PRESETS.read_text())["_signal_presets"]
+    parameters = BehaviourCleaningParameters(preset="music", signal_presets=presets)
+    dumped = parameters.model_dump(mode="json")
+    assert dumped["signals"]["saturation"] == presets["music"]["saturation"]
+    assert "signal_presets" not in dumped
+    assert BehaviourCleaningParameters(**dumped) == parameters
+    assert BehaviourCleaningParameters(signal_presets=presets).signals is None
