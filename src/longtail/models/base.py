@@ -69,6 +69,14 @@ class Recommender(BaseModel, ABC):
     ) -> NDArray[np.float32]:
         """Return (len(users), n_items) scores of the whole catalogue; higher is better."""
 
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the fitted arrays for the users of other data, without fitting anew.
+
+        Models that keep something for each user compute it here from the new histories; the others
+        read histories when they score.
+        """
+        return arrays
+
 
 def pack_sparse(name: str, matrix: sp.csr_array) -> Arrays:
     """Return a sparse matrix as three named arrays."""

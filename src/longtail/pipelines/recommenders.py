@@ -13,9 +13,11 @@ import pandas as pd
 import scipy.sparse as sp
 from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.errors import NotApplicableError, UserError
+from longtail.models import RECOMMENDERS
 from longtail.models.base import Arrays, Recommender, TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
@@ -34,6 +36,24 @@ TEXT_TABLES = {
 NO_RECOMMENDATIONS = {"user_id": "str", "item_id": "str", "rank": "int64", "score": "float64"}
 
 logger = logging.getLogger(__name__)
+
+
+class RecommenderParameters(BaseModel):
+    """Which recommenders a run fits and compares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fitted: tuple[str, ...] = Field(description="Names of models; the others are left out.")
+
+    @field_validator("fitted")
+    @classmethod
+    def _models_exist(cls, fitted: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(fitted) - set(RECOMMENDERS)):
+            raise ValueError(
+                f"recommenders.fitted names {', '.join(unknown)}; there are"
+                f" {', '.join(name for name in RECOMMENDERS if name != 'hybrid')}."
+            )
+        return fitted
 
 
 def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text: bool) -> Pipeline:
@@ -56,14 +76,15 @@ def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text
 def _recommender_nodes(
     name: str, recommender: type[Recommender], tables: dict[str, str]
 ) -> Pipeline:
+    """Return the three steps of one recommender, which Kedro-Viz shows as one box."""
     fitted = {"hyperparameters": f"{name}_hyperparameters", "arrays": f"{name}_model"}
     return Pipeline(
         [
             Node(
-                _bind(tune_recommender, recommender),
-                inputs={"tuning": "params:tuning"} | tables,
+                _bind(tune_recommender, name, recommender),
+                inputs={"choice": "params:recommenders", "tuning": "params:tuning"} | tables,
                 outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
-                name=f"tune_{name}",
+                name="tune",
             ),
             Node(
                 _bind(refit_recommender, recommender),
@@ -73,7 +94,7 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"{name}_model",
-                name=f"refit_{name}",
+                name="refit",
             ),
             Node(
                 _bind(recommend_items, recommender),
@@ -85,28 +106,38 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"recommendations_{name}",
-                name=f"recommend_{name}",
+                name="recommend",
             ),
-        ]
+        ],
+        namespace=name,
+        prefix_datasets_with_namespace=False,
     )
 
 
-def _bind(step: Callable[..., Any], recommender: type[Recommender]) -> Callable[..., Any]:
+def _bind(step: Callable[..., Any], *recommender: Any) -> Callable[..., Any]:
     """Return the step for one recommender under the name of the step."""
-    bound = partial(step, recommender)
+    bound = partial(step, *recommender)
+    # Kedro matches parameters to arguments by position: without those that are bound.
+    signature = inspect.signature(bound)
     update_wrapper(bound, step)
-    # Kedro matches parameters to arguments by position: without the one that is bound.
-    bound.__signature__ = inspect.signature(partial(step, recommender))  # type: ignore[attr-defined]
+    bound.__signature__ = signature  # type: ignore[attr-defined]
     return bound
 
 
 def tune_recommender(
-    recommender: type[Recommender], tuning: TuningParameters, **tables: Any
+    name: str,
+    recommender: type[Recommender],
+    choice: RecommenderParameters,
+    tuning: TuningParameters,
+    **tables: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], Arrays]:
     """Choose hyper-parameters on validation; return them, all trials and the fitted arrays.
 
-    A model that these data do not allow leaves the reason in place of its hyper-parameters.
+    A model that is not wanted, or that these data do not allow, leaves the reason in place of its
+    hyper-parameters.
     """
+    if name not in choice.fitted:
+        return {"not_applicable": f"{name} is not in the parameter recommenders.fitted."}, [], {}
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     try:
         tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
