@@ -14,7 +14,7 @@ from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParame
 from longtail.reporting.profile_figures import PLOTS
 
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
-PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
+PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 REAL_DATA = Path(os.environ.get("LONGTAIL_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
 START = 1_500_000_000
@@ -48,7 +48,7 @@ def run(folder, save_version=SAVE_VERSION, **parameters):
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
-    presets = yaml.safe_load(PRESETS.read_text())["_signal_presets"]
+    presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets
     )
@@ -230,7 +230,7 @@ def test_wrong_parameters_are_named():
 
 
 def test_only_the_chosen_preset_becomes_a_parameter():
-    presets = yaml.safe_load(PRESETS.read_text())["_signal_presets"]
+    presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
     parameters = BehaviourCleaningParameters(preset="music", signal_presets=presets)
     dumped = parameters.model_dump(mode="json")
     assert dumped["signals"]["saturation"] == presets["music"]["saturation"]

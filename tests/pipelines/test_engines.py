@@ -78,9 +78,9 @@ def run(folder, target, env, **parameters):
     entries = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version="2026-01-01T00.00.00.000Z")
     parameters = {"min_evaluated_users": 1, "non_product_patterns": ["^post"]} | parameters
-    presets = yaml.safe_load((CONF / "base/parameters_signals.yml").read_text("utf-8"))
+    presets = yaml.safe_load((CONF / "base/globals_signals.yml").read_text("utf-8"))
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
-        **parameters, signal_presets=presets["_signal_presets"]
+        **parameters, signal_presets=presets["signal_presets"]
     )
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
