@@ -17,10 +17,11 @@ CLEANING = ["behaviour_cleaning"]
 
 
 def tracked_runs(project: Path) -> dict[str, Run]:
-    """Runs in the project's MLflow store, by Kedro session."""
+    """Runs of Kedro in the project's MLflow store, by session; without their trials."""
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return {run.data.tags["run_id"]: run for run in client.search_runs(experiments)}
+    runs = client.search_runs(experiments, "tags.run_id LIKE '%'")
+    return {run.data.tags["run_id"]: run for run in runs}
 
 
 def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> None:

@@ -37,7 +37,10 @@ class TextMetric(Recommender):
     evidence: ClassVar[str] = "its fit to your taste, as learned from words and choices"
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_vectors (n_users, dimensions) and item_vectors (n_items, dimensions)."""
+        """Return user_vectors (n_users, dimensions) and item_vectors (n_items, dimensions).
+
+        And user_map (d, dimensions), which takes the profile of a new user to a user vector.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(data.seed)
             user_map, item_map = self._train(data)
@@ -45,6 +48,7 @@ class TextMetric(Recommender):
         return {
             "user_vectors": unit_length(profiles @ user_map),
             "item_vectors": unit_length(data.item_vectors @ item_map),
+            "user_map": user_map,
         }
 
     def score(
