@@ -96,7 +96,35 @@ def user_message(error: BaseException) -> str | None:
             return parameter_message(str(cause))
         if isinstance(cause, UserError | DataValidationError | VersionNotFoundError):
             return str(cause)
+        if message := storage_message(str(cause)):
+            return message
     return None
+
+
+_REMEDIES = {
+    "No space left on device": "free space on the disk",
+    "Disk quota exceeded": "free space on the disk",
+    "File too large": "allow larger files",
+    "Read-only file system": "make the folder writable",
+    "Permission denied": "make the folder writable",
+}
+_SAVED_FILE = re.compile(r"filepath=\w+\('(?P<path>[^']+)'\)")
+
+
+def storage_message(text: str) -> str | None:
+    """Return what to do where results could not be saved, None for any other error.
+
+    Libraries wrap what the operating system says in errors of their own and keep its words.
+    """
+    reason = next((words for words in _REMEDIES if words in text), None)
+    if reason is None:
+        return None
+    file = _SAVED_FILE.search(text)
+    what = file["path"] if file else "A result"
+    return (
+        f"{what} could not be saved: {reason.lower()}. All that had been finished is kept:"
+        f" {_REMEDIES[reason]}, then `kedro run --only-changed` goes on from there."
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -159,7 +160,7 @@ class InputHooks:
         assert record is not None
         changes = {
             "signatures": record.signatures | {node: signature},
-            "hashes": record.hashes | hashes,
+            "hashes": {**record.hashes, **hashes},
             "reused": record.reused | ({node: reused} if reused else {}),
         }
         self._records.write(record.model_copy(update=changes))
@@ -176,7 +177,9 @@ class InputHooks:
     @hook_impl
     def on_pipeline_error(self) -> None:
         """Record that the run failed: later runs leave aside what it saved."""
-        self._end("failed", {})
+        # Where this cannot be saved either, the run looks killed to later ones, which is as good.
+        with suppress(OSError):
+            self._end("failed", {})
 
     def _end(self, status: Status, hashes: dict[str, str]) -> None:
         record = self._records.read(str(self._version))

@@ -44,8 +44,8 @@ PACKAGES = (
 
 
 def makes_hybrid(pipeline: Pipeline) -> bool:
-    """Whether a pipeline fits the hybrid and recommends with it."""
-    return {"hybrid_gate", "recommendations_hybrid"} <= made_by(pipeline)
+    """Whether a pipeline recommends with the hybrid, as it does with each newly fitted one."""
+    return "recommendations_hybrid" in made_by(pipeline)
 
 
 def served_hybrid(catalog: DataCatalog) -> ServedHybrid:

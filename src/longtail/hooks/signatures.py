@@ -21,7 +21,7 @@ from longtail.hooks.records import RunRecords
 from longtail.hooks.versions import is_parameter, without_transcoding
 
 # How the catalog shows a dataset and which version it takes: not what is in it.
-NOT_CONTENT = ("metadata", "version", "versioned")
+NOT_CONTENT = ("kwargs", "metadata", "version", "versioned")
 PACKAGE = Path(longtail.__file__).parent
 
 
@@ -85,7 +85,9 @@ def _content(name: str, catalog: DataCatalog, records: RunRecords) -> str | None
 def _description(dataset: Any) -> dict[str, Any]:
     """Return how the catalog describes a dataset, without its version and its looks."""
     config = dataset._init_config()
-    return {key: value for key, value in config.items() if key not in NOT_CONTENT}
+    # Where a class takes any keywords, Kedro keeps them one level deeper.
+    arguments = config | config.get("kwargs", {})
+    return {name: value for name, value in arguments.items() if name not in NOT_CONTENT}
 
 
 def _named_modules(value: Any) -> list[str]:

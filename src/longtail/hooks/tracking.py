@@ -44,6 +44,7 @@ from longtail.hooks.lineage import (
     runs_of_versions,
     upstream_parameters,
 )
+from longtail.hooks.records import RunRecords, has_ended, this_process
 from longtail.hooks.registry import log_hybrid, makes_hybrid
 from longtail.hooks.versions import input_versions, is_parameter, set_load_version
 
@@ -55,6 +56,7 @@ with warnings.catch_warnings(record=True):
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
 logger = logging.getLogger(__name__)
 
+PROCESS = "process"
 BATCH_SIZE = 100
 MAX_PARAMETER_LENGTH = 6000
 MAX_NAME_LENGTH = 250
@@ -89,6 +91,7 @@ class TrackingHooks(MlflowHook):
         self.tracked = True
         self._data_name = ""
         self._parameters = TrackingParameters()
+        self._records = RunRecords(Path())
 
     @property
     def _client(self) -> MlflowClient:
@@ -104,6 +107,9 @@ class TrackingHooks(MlflowHook):
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
         self._data_name = Path(context.config_loader["globals"]["source_folder"]).name
+        self._records = RunRecords(
+            context.project_path / context.config_loader["globals"]["data_root"]
+        )
         self._parameters = TrackingParameters(**context.config_loader["tracking"])
         self._configure(context)
 
@@ -141,17 +147,25 @@ class TrackingHooks(MlflowHook):
         inputs = input_versions(pipeline, catalog)
         tags = {
             "dataset": self._data_name,
+            PROCESS: this_process(),
             "env": run_params["env"] or "local",
             "pipelines": "+".join(names),
             "kedro_command": kedro_command(run_params),
             **{f"in.{name}": version for name, version in inputs.items()},
             **code_revision(Path(run_params["project_path"])),
         }
+        self._end_killed_runs()
         params = used_parameters(pipeline, catalog)
         upstream = upstream_parameters(runs_of_versions(self._client, self._experiment, inputs))
         own = {name: text(value) for name, value in params.items()}
         self._log(params=own | inherited(upstream, own), tags=tags)
         self._client.log_inputs(self.run_id, datasets=dataset_inputs(inputs, pipeline, catalog))
+
+    def _end_killed_runs(self) -> None:
+        """Mark runs whose process is no longer there: MLflow would show them running for ever."""
+        for run in self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'"):
+            if has_ended(run.data.tags.get(PROCESS, "")):
+                self._client.set_terminated(run.info.run_id, "KILLED")
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
@@ -167,14 +181,22 @@ class TrackingHooks(MlflowHook):
             self._log(metrics=saved_metrics(pipeline, catalog), tags=split_tags(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
-            lineage = lineage_of(run_params, pipeline, catalog)
+            record = self._records.read(run_params["run_id"])
+            reused = {} if record is None else record.reused
+            lineage = lineage_of(run_params, pipeline, catalog) | {"reused": reused}
             self._client.log_dict(self.run_id, lineage, LINEAGE_FILE)
-            self._log_extras(pipeline, catalog)
+            fresh = Pipeline([node for node in pipeline.nodes if node.name not in reused])
+            self._log_extras(fresh, catalog)
         finally:
             super().after_pipeline_run(run_params, pipeline, catalog)
 
     def _log_extras(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Log differences to the baseline, training curves, trials and the model."""
+        """Log differences to the baseline, training curves, trials and the model.
+
+        Args:
+            pipeline: the nodes that ran, without those taken unchanged from an earlier run.
+            catalog: the datasets of the run.
+        """
         run = self._client.get_run(self.run_id)
         metrics, tags = differences(self._client, run)
         self._log(metrics=metrics, tags=tags)

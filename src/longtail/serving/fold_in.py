@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ def ials_factors(
 
 
 def _solve(
-    gram: NDArray[np.float32], penalty: NDArray[np.float64], target: NDArray[np.float32]
+    gram: NDArray[Any], penalty: NDArray[np.float64], target: NDArray[Any]
 ) -> NDArray[np.float32]:
     solution = np.linalg.solve(gram.astype(np.float64) + np.diag(penalty), target)
     return solution[None].astype(np.float32)

@@ -126,7 +126,7 @@ class ServedHybrid:
             raise UserError("Give a user_id, or item_ids: what a user unknown to the model has.")
         if k < 1:
             raise UserError(f"The length of a list, k = {k}, must be at least 1.")
-        user = -1 if item_ids is not None else int(self._users.get_indexer([user_id])[0])
+        user = -1 if item_ids is not None else int(self._users.get_indexer(pd.Index([user_id]))[0])
         history = self._own(user) if user >= 0 else self._given(item_ids or ())
         data = TrainingData(history, item_vectors=self.item_vectors)
         sources = {
@@ -158,7 +158,9 @@ class ServedHybrid:
 
     def _given(self, item_ids: Sequence[str]) -> OneHistory:
         """Return a history of given items, each as sure as a usual interaction."""
-        found = self._items.get_indexer(list(dict.fromkeys(reversed(item_ids))))[::-1]
+        found = self._items.get_indexer(
+            pd.Index(list(dict.fromkeys(reversed(item_ids))), dtype=object)
+        )[::-1]
         items = found[found >= 0].astype(np.int32)
         usual = np.median(self.histories.weights)
         return replace(
