@@ -1,4 +1,4 @@
-"""Full disks, stores that cannot be written, MLflow out of reach: results stay, the user is told."""
+"""Full disks, read-only stores, MLflow out of reach: results stay and the user is told."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_full_disk_is_told_and_the_run_taken_up(full_disk: Path) -> None:
 
 
 def test_limit_of_file_sizes_is_told(project: Path) -> None:
-    code, said = kedro_run(project, before=("prlimit", "--fsize=15000", "--"))
+    code, said = kedro_run(project, before=("prlimit", "--fsize=4000", "--"))
 
     assert code == 1
     assert "could not be saved: file too large" in said
