@@ -21,7 +21,6 @@ from longtail.models.base import Arrays, TrainingData, pack_sparse, unpack_spars
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, recommend_hybrid
 from longtail.models.reasons import WordWeights, explain
-from longtail.serving.fold_in import known_user, unknown_user
 
 SOURCES = COLLABORATIVE | LANGUAGE
 COLUMNS = ["item_id", "rank", "score", "title", "reason"]
@@ -29,7 +28,23 @@ COLUMNS = ["item_id", "rank", "score", "title", "reason"]
 CURVE = "curve."
 
 
-@dataclass(frozen=True)
+# What a model keeps for each user whom it was fitted on, one row a user.
+USER_ARRAYS = {"user_factors", "user_vectors", "user_profiles"}
+
+
+def known_user(model: FittedModel, user: int) -> FittedModel:
+    """Return the model for one user whom it was fitted on, as if there were no others."""
+    names = USER_ARRAYS & model.arrays.keys()
+    rows = {name: model.arrays[name][user : user + 1] for name in names}
+    return FittedModel(model.recommender, model.arrays | rows)
+
+
+def unknown_user(model: FittedModel, data: TrainingData) -> FittedModel:
+    """Return the model for the one user of other data than it was fitted on."""
+    return FittedModel(model.recommender, model.recommender.fold_in(model.arrays, data))
+
+
+@dataclass(frozen=True, kw_only=True)
 class OneHistory(Histories):
     """The history of one user, who stands among all users that the models were fitted on.
 

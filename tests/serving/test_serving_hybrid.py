@@ -1,4 +1,4 @@
-"""A user placed among fitted models lands where the fit would have put the user."""
+"""One user alone is scored as the fit among all users scored that user."""
 
 from dataclasses import replace
 
@@ -11,11 +11,9 @@ from longtail.models.base import Recommender, TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.ials import IALS, FeatureIALS
 from longtail.models.neighbours import ItemKNN
-from longtail.models.popularity import Popularity
 from longtail.models.text_metric import TextMetric
 from longtail.models.text_profile import TextProfile
-from longtail.serving.fold_in import known_user, unknown_user
-from longtail.serving.hybrid import OneHistory
+from longtail.serving.hybrid import OneHistory, known_user, unknown_user
 
 USER = 5
 
@@ -65,12 +63,3 @@ def test_scores_are_those_of_the_fit(
     for model in (known_user(fitted, USER), unknown_user(fitted, alone)):
         scores = recommender.score(model.arrays, alone, np.array([0]))
         np.testing.assert_allclose(scores, expected, atol=0.02 * np.abs(expected).max())
-
-
-def test_model_without_a_rule_says_nothing(alone: TrainingData) -> None:
-    class Strange(Popularity):
-        """A model whose user rows nobody knows how to make."""
-
-    arrays = {"user_factors": np.ones((60, 3), np.float32)}
-    model = unknown_user(FittedModel(Strange(), arrays), alone)
-    assert model.arrays["user_factors"].tolist() == [[0, 0, 0]]
