@@ -45,7 +45,7 @@ from longtail.hooks.lineage import (
     upstream_parameters,
 )
 from longtail.hooks.records import RunRecords, has_ended, this_process
-from longtail.hooks.registry import log_hybrid, makes_hybrid
+from longtail.hooks.registry import REGISTERED_MODEL, log_hybrid, makes_hybrid
 from longtail.hooks.versions import input_versions, is_parameter, set_load_version
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
@@ -205,7 +205,8 @@ class TrackingHooks(MlflowHook):
         if self._parameters.log_trials:
             log_trials(self._client, run, saved_trials(pipeline, catalog))
         if self._parameters.log_model and makes_hybrid(pipeline):
-            logger.info("The hybrid is version %s of the registered model.", log_hybrid(catalog))
+            version = log_hybrid(self._client, self.run_id, catalog)
+            logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
 
     @hook_impl
     def on_pipeline_error(

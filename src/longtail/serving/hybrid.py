@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -223,10 +224,11 @@ class ServedHybrid:
         arrays = load_file(folder / "arrays.safetensors")
         items = pd.read_parquet(folder / "items.parquet")
         users = pd.read_parquet(folder / "users.parquet")
+        interactions: dict[str, Any] = _below("histories.", arrays)
         histories = Histories(
             user_ids=users["user_id"].to_numpy(dtype=object),
             item_ids=items["item_id"].to_numpy(dtype=object),
-            **_below("histories.", arrays),
+            **interactions,
         )
         sources = {
             name: FittedModel(SOURCES[name](**setting), _below(f"source.{name}.", arrays))
