@@ -150,5 +150,7 @@ def differences(client: MlflowClient, run: Run) -> tuple[dict[str, float], dict[
         for name, value in now.metrics.items()
         if name in before.metrics and RANKING_QUALITY.fullmatch(name)
     }
+    if not metrics:
+        return {}, {}
     same = str(before.tags.get("split") == now.tags.get("split")).lower()
     return metrics, {COMPARED_WITH: others[0].info.run_id, f"{COMPARED_WITH}.same_split": same}
