@@ -27,6 +27,11 @@ class OnlyChangedRunner(SequentialRunner):
         """Return the name that the tracked run shows."""
         return type(self).__name__
 
+    @property
+    def _logger(self) -> logging.Logger:
+        """Return Kedro's own logger, which this project keeps quiet: each node is its own run."""
+        return logging.getLogger("kedro.runner")
+
     def _run(
         self,
         pipeline: Pipeline,

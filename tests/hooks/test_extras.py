@@ -33,7 +33,7 @@ def client(tmp_path: Path, empty_store: Path) -> MlflowClient:
 def start(client: MlflowClient, tags: dict[str, str] | None = None, **metrics: float) -> Run:
     run = client.create_run("0", tags=TAGS | (tags or {}))
     for name, value in metrics.items():
-        client.log_metric(run.info.run_id, name, value)
+        client.log_metric(run.info.run_id, f"hybrid.{name}", value)
     return client.get_run(run.info.run_id)
 
 
@@ -85,22 +85,22 @@ def test_curves_of_a_fitted_model_become_steps(tmp_path: Path) -> None:
 def test_later_runs_differ_from_the_baseline_of_their_data_and_protocol(
     client: MlflowClient,
 ) -> None:
-    baseline = start(client, ndcg=0.25, recall=0.5)
+    baseline = start(client, ndcg_at_20=0.25, recall_at_20=0.5)
     mark_baseline(client, baseline.info.run_id)
 
-    metrics, tags = differences(client, start(client, ndcg=0.5, coverage=1.0))
-    assert metrics == {"difference.ndcg": 0.25}
+    metrics, tags = differences(client, start(client, ndcg_at_20=0.5, coverage=1.0))
+    assert metrics == {"difference.hybrid.ndcg_at_20": 0.25}
     assert tags == {"compared_with": baseline.info.run_id, "compared_with.same_split": "true"}
 
-    _, tags = differences(client, start(client, {"split": "b"}, ndcg=0.5))
+    _, tags = differences(client, start(client, {"split": "b"}, ndcg_at_20=0.5))
     assert tags["compared_with.same_split"] == "false"
-    assert differences(client, start(client, {"dataset": "books"}, ndcg=0.5)) == ({}, {})
-    assert differences(client, start(client, {"protocol": "per_user"}, ndcg=0.5)) == ({}, {})
+    assert differences(client, start(client, {"dataset": "books"}, ndcg_at_20=0.5)) == ({}, {})
+    assert differences(client, start(client, {"protocol": "per_user"}, ndcg_at_20=0.5)) == ({}, {})
     assert differences(client, client.get_run(baseline.info.run_id)) == ({}, {})
 
 
 def test_one_run_is_the_baseline(client: MlflowClient) -> None:
-    first, second = start(client, ndcg=0.25), start(client, ndcg=0.5)
+    first, second = start(client, ndcg_at_20=0.25), start(client, ndcg_at_20=0.5)
     for run in (first, second):
         mark_baseline(client, run.info.run_id)
 

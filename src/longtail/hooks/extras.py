@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import time
@@ -22,6 +23,7 @@ COMPARED_WITH = "compared_with"
 DIFFERENCE = "difference."
 TRIALS = "_trials"
 CURVE = "curve."
+RANKING_QUALITY = re.compile(r"[^.]+\.(ndcg|recall)_at_\d+(\.[^.]+)?")
 PARENT = "mlflow.parentRunId"
 # Tags that trials share with their run, so that the same filters find them.
 SHARED_TAGS = ("dataset", "env", "protocol")
@@ -134,9 +136,10 @@ def _baselines(client: MlflowClient, run: Run) -> list[Run]:
 
 
 def differences(client: MlflowClient, run: Run) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a run's metrics minus those of its baseline, and which run that is, as tags.
+    """Return a run's ranking quality minus that of its baseline, and which run that is, as tags.
 
-    Nothing where no run of the same data set and protocol is marked, or this run is the baseline.
+    NDCG and recall, overall and for one group of items or of users. Nothing where no run of the
+    same data set and protocol is marked, or this run is the baseline.
     """
     others = [other for other in _baselines(client, run) if other.info.run_id != run.info.run_id]
     if not others or not run.data.metrics:
@@ -145,7 +148,9 @@ def differences(client: MlflowClient, run: Run) -> tuple[dict[str, float], dict[
     metrics = {
         f"{DIFFERENCE}{name}": value - before.metrics[name]
         for name, value in now.metrics.items()
-        if name in before.metrics and not name.startswith((DIFFERENCE, "system/"))
+        if name in before.metrics and RANKING_QUALITY.fullmatch(name)
     }
+    if not metrics:
+        return {}, {}
     same = str(before.tags.get("split") == now.tags.get("split")).lower()
     return metrics, {COMPARED_WITH: others[0].info.run_id, f"{COMPARED_WITH}.same_split": same}

@@ -14,6 +14,7 @@ import mlflow
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from mlflow.tracking import MlflowClient
 
 import longtail
 from longtail.hooks.versions import made_by
@@ -76,7 +77,7 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     )
 
 
-def log_hybrid(catalog: DataCatalog) -> str:
+def log_hybrid(client: MlflowClient, run_id: str, catalog: DataCatalog) -> str:
     """Log the hybrid to the active MLflow run and register it; return the version's number.
 
     The package's code goes with it, so the model loads where the project is not installed.
@@ -95,9 +96,14 @@ def log_hybrid(catalog: DataCatalog) -> str:
             signature=SIGNATURE,
             input_example=example(served),
             pip_requirements=requirements(),
-            registered_model_name=REGISTERED_MODEL,
         )
-    return str(logged.registered_model_version)
+    # The function that does this in one step prints what it does.
+    if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
+        client.create_registered_model(REGISTERED_MODEL)
+    made = client.create_model_version(
+        REGISTERED_MODEL, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
+    )
+    return str(made.version)
 
 
 def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:

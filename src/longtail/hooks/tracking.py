@@ -45,7 +45,7 @@ from longtail.hooks.lineage import (
     upstream_parameters,
 )
 from longtail.hooks.records import RunRecords, has_ended, this_process
-from longtail.hooks.registry import log_hybrid, makes_hybrid
+from longtail.hooks.registry import REGISTERED_MODEL, log_hybrid, makes_hybrid
 from longtail.hooks.versions import input_versions, is_parameter, set_load_version
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
@@ -60,6 +60,7 @@ PROCESS = "process"
 BATCH_SIZE = 100
 MAX_PARAMETER_LENGTH = 6000
 MAX_NAME_LENGTH = 250
+MAX_NAMED_PARAMETERS = 3
 
 
 def results_first(method: Callable[..., None]) -> Callable[..., None]:
@@ -181,14 +182,27 @@ class TrackingHooks(MlflowHook):
             self._log(metrics=saved_metrics(pipeline, catalog), tags=split_tags(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
-            record = self._records.read(run_params["run_id"])
-            reused = {} if record is None else record.reused
+            reused = self._reused(run_params["run_id"])
             lineage = lineage_of(run_params, pipeline, catalog) | {"reused": reused}
             self._client.log_dict(self.run_id, lineage, LINEAGE_FILE)
             fresh = Pipeline([node for node in pipeline.nodes if node.name not in reused])
             self._log_extras(fresh, catalog)
         finally:
             super().after_pipeline_run(run_params, pipeline, catalog)
+
+    def _reused(self, version: str) -> dict[str, str]:
+        """Return the nodes of this run that were taken from runs that MLflow knows all about.
+
+        Of runs that were killed or failed it has no trials, curves and models yet.
+        """
+        record = self._records.read(version)
+        taken = {} if record is None else record.reused
+        origins = {name: self._records.read(origin) for name, origin in taken.items()}
+        return {
+            name: origin.version
+            for name, origin in origins.items()
+            if origin is not None and origin.status == "complete"
+        }
 
     def _log_extras(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log differences to the baseline, training curves, trials and the model.
@@ -205,7 +219,8 @@ class TrackingHooks(MlflowHook):
         if self._parameters.log_trials:
             log_trials(self._client, run, saved_trials(pipeline, catalog))
         if self._parameters.log_model and makes_hybrid(pipeline):
-            logger.info("The hybrid is version %s of the registered model.", log_hybrid(catalog))
+            version = log_hybrid(self._client, self.run_id, catalog)
+            logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
 
     @hook_impl
     def on_pipeline_error(
@@ -256,6 +271,8 @@ def run_name(
     """Name a run so that a person can tell it apart: data, pipelines, what is other, time (UTC)."""
     moment = session_id[:19].replace("T", " ").replace(".", ":")
     given = [f"{name}={text(value)}" for name, value in flatten(runtime_params or {}).items()]
+    if len(given) > MAX_NAMED_PARAMETERS:
+        given = [*given[:MAX_NAMED_PARAMETERS], "..."]
     return " ".join([data_name, "+".join(pipeline_names), *given, moment])[:MAX_NAME_LENGTH]
 
 
