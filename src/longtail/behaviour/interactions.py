@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.codes import decode, number_texts
+from longtail.behaviour.codes import decode, number_rows, number_texts
 from longtail.behaviour.columns import is_blank
 from longtail.behaviour.core import describe_cost, k_core
 from longtail.behaviour.parsing import (
@@ -101,8 +101,8 @@ def clean_interactions(
         earliest=settings.earliest,
         latest=settings.latest,
     )
-    items = number_texts(catalogue.item_id)
-    typed = _typed(raw, items.join(catalogue, items.text == catalogue.item_id), profile)
+    items = number_rows(catalogue.rename(text="item_id"))
+    typed = _typed(raw, items, profile)
     rules = _row_rules(typed, profile, settings)
     coded, codes = _coded(raw, typed.mutate(rule=first_rule(rules)), items)
     coded, user_rules = _reject_robots(coded, settings)
