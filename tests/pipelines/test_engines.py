@@ -98,7 +98,7 @@ def run(folder, target, env, pseudonyms=False, **parameters):
         {},
         {"preset": "shop", "k_core": 2, "protocol": "per_user"},
         {"preset": "video", "protocol": "user_cold", "robots": {"method": "robust_z"}},
-        {"preset": "shop", "protocol": "item_cold", "pseudonyms": True},
+        {"protocol": "item_cold", "hidden_share": 0.25, "pseudonyms": True},
     ],
     ids=["default", "per_user", "user_cold", "item_cold and pseudonyms"],
 )

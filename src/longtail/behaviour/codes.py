@@ -24,7 +24,15 @@ def number_rows(table: ir.Table) -> ir.Table:
     """
     rows = table.order_by("text").to_pyarrow()
     codes = pa.array(np.arange(len(rows), dtype=np.int32))
-    return ibis.memtable(rows.append_column("code", codes))
+    return in_memory(rows.append_column("code", codes), beside=table)
+
+
+def in_memory(rows: pa.Table, beside: ir.Table) -> ir.Table:
+    """Return rows as a table that can be joined with one of an engine, on that engine."""
+    table = ibis.memtable(rows)
+    # Ibis makes such tables known before it runs a query, but on Spark not before it caches one.
+    beside.get_backend().to_pyarrow(table.limit(0))
+    return table
 
 
 def decode(table: ir.Table, codes: Mapping[str, ir.Table], order: Sequence[str] = ()) -> ir.Table:
