@@ -33,7 +33,7 @@ class TooLarge(Recommender):
 
 
 @pytest.fixture
-def tables() -> dict[str, pd.DataFrame]:
+def tables() -> dict[str, Any]:
     def interactions(*pairs: str) -> pd.DataFrame:
         table = pd.DataFrame([pair.split() for pair in pairs], columns=["user_id", "item_id"])
         return table.assign(timestamp=1, weight=1.0)
@@ -43,6 +43,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "validation": interactions("u b"),
         "item_groups": pd.DataFrame({"item_id": ["a", "b", "c"]}),
         "user_groups": pd.DataFrame({"user_id": ["u", "v"]}),
+        "checkpoints": {},
     }
 
 

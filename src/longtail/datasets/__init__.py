@@ -1,11 +1,14 @@
 """Versioned datasets that kedro-datasets lacks."""
 
+from longtail.datasets.checkpoints import CheckpointsDataset, CheckpointStore
 from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 from longtail.datasets.parquet_table import ParquetTableDataset
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.datasets.sparse_matrix import SparseMatrixDataset
 
 __all__ = [
+    "CheckpointStore",
+    "CheckpointsDataset",
     "EmbeddingCacheDataset",
     "ParquetTableDataset",
     "SourceTableDataset",

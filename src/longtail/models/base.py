@@ -6,9 +6,11 @@ and ``score`` reads them again, so that any fitted model is stored as JSON plus 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -23,6 +25,19 @@ from longtail.behaviour.histories import Histories
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 
+def content_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return a hash of names, shapes, types and values of arrays; of objects their strings."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {arrays[name].shape}\n".encode())
+        if array.dtype == object:
+            digest.update(repr(array.ravel().tolist()).encode())
+        else:
+            digest.update(array.view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """What a model may learn from.
@@ -34,6 +49,14 @@ class TrainingData:
         text_neighbours: (n_items, n_items) cosines of the 100 nearest items by these vectors.
         tfidf_vectors: (n_items, d) float32 TF-IDF vectors of unit length.
         seed: seed of everything random.
+        checkpoints: where an unfinished training leaves its state, by a hash of all that it
+            depends on; forgotten with the process unless a store on disk is given.
+        item_texts: (n_items,) texts of the items, "" where nothing is known; empty where no model
+            reads texts.
+        item_attributes: (n_items rows) categories (text), brand (text) and price (float, NaN where
+            unknown) in catalogue order; empty where no model reads attributes.
+        ratings: (n,) float32 stars of the interactions of the histories, NaN where unknown; empty
+            where the data have none.
     """
 
     histories: Histories
@@ -41,6 +64,33 @@ class TrainingData:
     text_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
     tfidf_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     seed: int = 42
+    checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
+    item_texts: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, dtype=object))
+    item_attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ratings: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of everything that a model may learn from, with the seed."""
+        histories = self.histories
+        arrays: Arrays = {
+            "index_space": np.array([histories.n_users, histories.n_items]),
+            "users": histories.users,
+            "items": histories.items,
+            "weights": histories.weights,
+            "timestamps": histories.timestamps,
+            "item_vectors": self.item_vectors,
+            "tfidf_vectors": self.tfidf_vectors,
+            "item_texts": self.item_texts,
+            "ratings": self.ratings,
+            "seed": np.array(self.seed),
+            **pack_sparse("text_neighbours", self.text_neighbours),
+            **{
+                f"attribute.{name}": column.to_numpy(dtype=object)
+                for name, column in self.item_attributes.items()
+            },
+        }
+        return content_digest(arrays)
 
 
 class Recommender(BaseModel, ABC):
@@ -164,10 +214,12 @@ def recommend(
     users: NDArray[np.int64],
     k: int,
     label: str | None = None,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Return the top-k lists of the users as a table, in blocks of bounded memory.
 
     A user without a history, of whom no model knows anything, is offered the most popular items.
+    Where ``candidates`` (n_items,) is given, no other items are listed.
     """
     seen = data.histories.matrix()
     popularity = data.histories.item_counts().astype(np.float32)
@@ -176,6 +228,8 @@ def recommend(
     for block in user_blocks(users, data.histories.n_items, label):
         block_scores = recommender.score(arrays, data, block)
         block_scores[new[block]] = popularity
+        if candidates is not None:
+            block_scores[:, ~candidates] = -np.inf
         items, scores = rank_unseen(block_scores, seen[block], k)
         tables.append(recommendation_table(data.histories, block, items, scores))
     return pd.concat(tables, ignore_index=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -27,6 +27,7 @@ BEHAVIOUR_TABLES = {
     "validation": "validation_interactions@pandas",
     "item_groups": "item_groups",
     "user_groups": "user_groups",
+    "checkpoints": "checkpoints",
 }
 TEXT_TABLES = {
     "item_vectors": "item_vectors",
@@ -190,6 +191,7 @@ def training_data(
     *,
     seed: int,
     with_validation: bool,
+    checkpoints: MutableMapping[str, Arrays],
     item_vectors: dict[str, NDArray[np.float32]] | None = None,
     text_neighbours: sp.csr_array | None = None,
     tfidf_vectors: dict[str, NDArray[np.float32]] | None = None,
@@ -198,9 +200,14 @@ def training_data(
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
     if item_vectors is None or text_neighbours is None or tfidf_vectors is None:
-        return TrainingData(histories, seed=seed)
+        return TrainingData(histories, seed=seed, checkpoints=checkpoints)
     return TrainingData(
-        histories, item_vectors["vectors"], text_neighbours, tfidf_vectors["vectors"], seed
+        histories,
+        item_vectors["vectors"],
+        text_neighbours,
+        tfidf_vectors["vectors"],
+        seed,
+        checkpoints,
     )
 
 
