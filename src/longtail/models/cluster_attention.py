@@ -221,7 +221,9 @@ class _Attention(nn.Module):
         """
         wanted, own = self.features[candidates], self.features[history]
         newer = torch.arange(history.shape[1] - 1, -1, -1, device=history.device)
-        fading = self.nearness[0] * torch.log1p(newer) + self.nearness[1] * torch.log1p(age)
+        # Empty places have the age of some other interaction, which may be below 0.
+        days = torch.log1p(age.clamp(min=0))
+        fading = self.nearness[0] * torch.log1p(newer) + self.nearness[1] * days
         fading = fading.masked_fill(~present, torch.inf)[:, None]
         query, key = wanted @ self.query, own @ self.key
         # A softmax of the agreements, weighed by the agreements of another kind: the value of the

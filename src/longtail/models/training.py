@@ -56,6 +56,11 @@ class NetworkRecommender(Recommender):
     gradient_clip: float = Field(1.0, gt=0, description="Longest gradient of all weights.")
     validation_users: int = Field(1000, ge=0, description="Users held out at most.")
 
+    @property
+    def held_out_users(self) -> int:
+        """Users whose last interaction decides when to stop, at most."""
+        return self.validation_users
+
     @abstractmethod
     def network(self, data: TrainingData) -> nn.Module:
         """Return the network with its first weights; those that are fixed need no gradient."""
@@ -137,7 +142,7 @@ def train(recommender: NetworkRecommender, data: TrainingData) -> Arrays:
     Everything random in an epoch follows from the seed and the epoch's number, so that a continued
     training ends with the same weights, bit for bit, as an undisturbed one.
     """
-    part = hold_out_last(data, recommender.validation_users)
+    part = hold_out_last(data, recommender.held_out_users)
     with seeded(data.seed):
         network = recommender.network(part.data)
         objective = recommender.objective(network, part.data)
