@@ -35,7 +35,7 @@ class ClusterAttention(NetworkRecommender):
     items and text neighbours of the choices, corrected for how often each is drawn.
     """
 
-    batch_size: int = Field(256, ge=1, description="Interactions in a batch.")
+    batch_size: int = Field(128, ge=1, description="Interactions in a batch.")
     epochs: int = Field(6, ge=1, description="Passes over the examples at most.")
     learning_rate: float = Field(0.002, gt=0, description="Highest rate of AdamW.")
     dimensions: int = Field(64, ge=1, description="Size of the vectors.")
@@ -44,7 +44,7 @@ class ClusterAttention(NetworkRecommender):
     clusters: int = Field(32, ge=1, description="Groups of users at most.")
     behaviour_dimensions: int = Field(32, ge=1, description="Axes that users are grouped on.")
     attribute_dimensions: int = Field(64, ge=1, description="Axes of the attributes.")
-    random_negatives: int = Field(512, ge=1, description="Random items in a batch.")
+    random_negatives: int = Field(128, ge=1, description="Random items in a batch.")
     hard_negatives: int = Field(1, ge=0, description="Text neighbours of each choice.")
     popularity_correction: float = Field(
         0.5, ge=0, le=1, description="Share of the log of the sampling rate taken off the logits."
