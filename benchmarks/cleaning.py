@@ -3,11 +3,13 @@
     python benchmarks/cleaning.py FOLDER [--engines duckdb pandas]
 
 FOLDER holds interactions.csv and items.csv, for example from generate_log.py. Each engine runs in a
-process of its own: from the files to clean and split Parquet tables. Prints seconds, peak memory
-and the ratio, and fails where the two do not keep, reject and split the same rows.
+process of its own: from the files to clean and split Parquet tables. Prints seconds, those of all
+processors together, peak memory and the ratio, and fails where the two do not keep, reject and
+split the same rows, as the fingerprint of the split tells.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -24,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 EARLIEST = 631_152_000
 DOUBLE_CLICK_SECONDS = 2
 KEYS = ["user_id", "item_id"]
+TEXTS = ("title", "description", "categories", "brand")
+SPLITS = ("train", "validation", "test")
 
 
 def main() -> int:
@@ -40,7 +44,8 @@ def main() -> int:
     results = {engine: measure(engine, options.folder) for engine in options.engines}
     for engine, result in results.items():
         print(
-            f"{engine:7s} {result['seconds']:7.1f} s  {result['peak_gb']:5.2f} GB peak  "
+            f"{engine:7s} {result['seconds']:7.1f} s  {result['processor_seconds']:7.1f} s of "
+            f"processors  {result['peak_gb']:5.2f} GB peak  "
             f"{result['counts']['rows_in']:,} rows in, {result['counts']['rows_kept']:,} kept"
         )
     if len(results) < 2:
@@ -65,18 +70,18 @@ def measure(engine: str, folder: Path) -> dict[str, Any]:
         raise SystemExit(f"{engine} failed")
     return {
         "seconds": time.perf_counter() - started,
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
         "peak_gb": usage.ru_maxrss / 2**20,
         "counts": json.loads(output.splitlines()[-1]),
     }
 
 
-def with_duckdb(folder: Path, target: Path) -> dict[str, int]:
+def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     """Run the nodes of the project on the project's datasets."""
     from kedro.io import DataCatalog  # noqa: PLC0415
     from kedro.runner import SequentialRunner  # noqa: PLC0415
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    from longtail.behaviour.signals import SignalPresets  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning import create_pipeline  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning.params import (  # noqa: PLC0415
         BehaviourCleaningParameters,
@@ -89,8 +94,6 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, int]:
     entries = OmegaConf.to_container(entries, resolve=True)
     named = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     catalog = DataCatalog.from_config(named, save_version="benchmark")
-    presets = OmegaConf.load(ROOT / "conf/base/parameters_signals.yml").signal_presets
-    catalog["params:signal_presets"] = SignalPresets(**OmegaConf.to_container(presets))
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         protocol="temporal", double_click_seconds=DOUBLE_CLICK_SECONDS
     )
@@ -101,46 +104,91 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, int]:
     return counts | {
         "rows_in": report["interactions"]["rows_in"],
         "rows_kept": report["interactions"]["rows_kept"],
-        **{name: split[name] for name in ("n_train", "n_validation", "n_test")},
+        **{name: split[name] for name in ("n_train", "n_validation", "n_test", "fingerprint")},
+        "evaluated_users": report["evaluation"]["evaluated_users"],
     }
 
 
-def with_pandas(folder: Path, target: Path) -> dict[str, int]:
-    """Apply the same rules in plain pandas."""
-    items = pd.read_csv(folder / "items.csv", dtype="str").drop_duplicates("item_id")
+def with_pandas(folder: Path, target: Path) -> dict[str, Any]:
+    """Apply the same rules in plain pandas, ids as categories, and write the same tables."""
+    items = pandas_items(folder, target)
     log = pd.read_csv(folder / "interactions.csv", dtype="str")
-    time_of = pd.to_numeric(log["timestamp"], errors="coerce")
+    as_read = list(log.columns)
+    log = log.assign(seconds=pd.to_numeric(log["timestamp"], errors="coerce").astype("Int64"))
     rules = {
-        "missing_user_id": log["user_id"].fillna("").str.strip() == "",
-        "missing_item_id": log["item_id"].fillna("").str.strip() == "",
+        "missing_user_id": is_blank(log["user_id"]),
+        "missing_item_id": is_blank(log["item_id"]),
         "unknown_item": ~log["item_id"].isin(items["item_id"]),
-        "unparsable_timestamp": log["timestamp"].notna() & time_of.isna(),
-        "absurd_timestamp": (time_of < EARLIEST) | (time_of > time.time() + 86_400),
+        "unparsable_timestamp": ~is_blank(log["timestamp"]) & log["seconds"].isna(),
+        "absurd_timestamp": ~log["seconds"].between(EARLIEST, time.time() + 86_400).fillna(True),
+        "missing_timestamp": log["seconds"].isna(),
     }
-    rule = pd.Series(
-        np.select(list(rules.values()), list(rules), default=""), index=log.index, dtype="str"
-    )
-    events = log.assign(seconds=time_of, rule=rule)
-    acceptable = events[events["rule"] == ""].sort_values([*KEYS, "event_type", "seconds"])
-    same = acceptable.groupby([*KEYS, "event_type"], sort=False)["seconds"]
-    gap = acceptable["seconds"] - same.shift()
-    events.loc[gap.index[gap <= DOUBLE_CLICK_SECONDS], "rule"] = "double_click"
-    events.loc[gap.index[gap == 0], "rule"] = "duplicate"
-    events[events["rule"] != ""].to_parquet(target / "rejected.parquet")
-    kept = events[events["rule"] == ""].sort_values(["user_id", "seconds", "item_id"])
-    kept.drop(columns=["rule", "timestamp"]).assign(weight=1.0).to_parquet(target / "kept.parquet")
-    items.sort_values("item_id").to_parquet(target / "items.parquet")
-    pairs = kept.groupby(KEYS, as_index=False, sort=False)["seconds"].min()
-    starts = pairs["seconds"].quantile([0.8, 0.9])
+    log["rule"] = np.select([rule.to_numpy(dtype=bool) for rule in rules.values()], list(rules), "")
+    for name in (*KEYS, "event_type"):
+        log[name] = log[name].astype("category")
+    codes = {name: log[name].cat.codes.astype("int64") for name in (*KEYS, "event_type")}
+    pair = codes["user_id"] * (codes["item_id"].max() + 1) + codes["item_id"]
+    log["pair"] = pair
+    log["same"] = pair * (codes["event_type"].max() + 2) + codes["event_type"]
+    acceptable = log.loc[log["rule"] == "", ["same", "seconds"]].astype("int64")
+    acceptable = acceptable.sort_values(["same", "seconds"])
+    gap = acceptable["seconds"].diff()[acceptable["same"].diff() == 0]
+    log.loc[gap.index[gap <= DOUBLE_CLICK_SECONDS], "rule"] = "double_click"
+    log.loc[gap.index[gap == 0], "rule"] = "duplicate"
+    rejected = log.loc[log["rule"] != "", [*as_read, "rule"]]
+    rejected = rejected.assign(reason="Because of " + rejected["rule"])
+    rejected.sort_values([*as_read, "rule"]).to_parquet(target / "rejected.parquet")
+    kept = log[log["rule"] == ""].astype({"seconds": "int64"})
+    kept = kept.sort_values(["user_id", "seconds", "item_id", "event_type"])
+    written = kept[[*KEYS, "event_type", "seconds"]].assign(rating=np.nan, weight=1.0)
+    written.to_parquet(target / "kept.parquet")
+    counts = log["rule"].value_counts().to_dict()
+    kept["event_type"].value_counts()
+    counts |= {"rows_in": len(log), "rows_kept": counts.pop("")}
+    # The rows are sorted by time: the first of a pair is its first contact.
+    pairs = kept.drop_duplicates("pair")[[*KEYS, "seconds"]]
+    return counts | pandas_split(pairs, target)
+
+
+def is_blank(texts: pd.Series) -> pd.Series:
+    """Tell which texts are null, empty or white space alone."""
+    return texts.fillna("").str.strip() == ""
+
+
+def pandas_items(folder: Path, target: Path) -> pd.DataFrame:
+    """Keep the fullest row of every item and clean its texts."""
+    from longtail.behaviour.texts import clean_texts  # noqa: PLC0415
+
+    raw = pd.read_csv(folder / "items.csv", dtype="str")
+    raw["filled"] = raw.notna().sum(axis=1)
+    best_first = raw.sort_values(["item_id", "filled"], ascending=[True, False])
+    repeated = best_first.duplicated("item_id") | is_blank(best_first["item_id"])
+    best_first[repeated].to_parquet(target / "rejected_items.parquet")
+    items = best_first[~repeated].drop(columns="filled")
+    texts = {name: clean_texts(items[name].fillna("")) for name in TEXTS if name in items}
+    items = items.assign(**texts, price=pd.to_numeric(items["price"], errors="coerce"))
+    items.to_parquet(target / "items.parquet")
+    return items
+
+
+def pandas_split(pairs: pd.DataFrame, target: Path) -> dict[str, Any]:
+    """Split by time, write the three tables, count who can be evaluated, take the fingerprint."""
+    starts = np.ceil(pairs["seconds"].quantile([0.8, 0.9]))
     period = np.searchsorted(starts, pairs["seconds"], side="right")
-    sizes = {}
-    for place, name in enumerate(("train", "validation", "test")):
-        part = pairs[period == place].sort_values(["user_id", "seconds", "item_id"])
-        part.assign(weight=1.0).to_parquet(target / f"{name}.parquet")
-        sizes[f"n_{name}"] = len(part)
-    counts = events["rule"].value_counts().to_dict()
-    n_kept = counts.pop("")
-    return counts | {"rows_in": len(log), "rows_kept": n_kept} | sizes
+    digest, counts = hashlib.sha256(), {}
+    for place, name in enumerate(SPLITS):
+        part = pairs[period == place].assign(weight=1.0)
+        part.to_parquet(target / f"{name}.parquet")
+        counts[f"n_{name}"] = len(part)
+        ids = part["user_id"].astype("str") + "\t" + part["item_id"].astype("str")
+        rows = ids + "\t" + part["seconds"].astype("str") + "\t1000000\n"
+        digest.update("".join(rows).encode() + b"\n")
+    users = pairs["user_id"].cat.codes
+    evaluated = np.intersect1d(users[period < 2], users[period == 2])
+    return counts | {
+        "evaluated_users": len(evaluated),
+        "fingerprint": digest.hexdigest(),
+    }
 
 
 ENGINES = {"duckdb": with_duckdb, "pandas": with_pandas}

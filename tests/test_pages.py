@@ -100,7 +100,7 @@ def test_graph_shows_all_layers_in_order(
         )
 
     assert re.findall(r'data-id="layer-label--([^"]+)"', document) == LAYERS
-    for name in ("clean_behaviour", "tune_als", "recommend_hybrid", "leaderboard"):
+    for name in ("clean_behaviour", "recommend_hybrid", "leaderboard"):
         assert f">{name}<" in document
 
 

@@ -3,10 +3,12 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
+STUDIES = ("controls", "cold_start")
+
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by name; ``kedro run`` runs all but the controls as one graph."""
+    """Return every pipeline by name; ``kedro run`` runs all but the studies as one graph."""
     pipelines = find_pipelines(raise_errors=True)
-    usual = [pipeline for name, pipeline in pipelines.items() if name != "controls"]
+    usual = [pipeline for name, pipeline in pipelines.items() if name not in STUDIES]
     pipelines["__default__"] = sum(usual, start=Pipeline([]))
     return pipelines

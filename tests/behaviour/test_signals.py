@@ -8,10 +8,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from longtail.behaviour.pairs import split_pairs
-from longtail.behaviour.signals import Dwell, SignalPresets, Signals, event_weight
+from longtail.behaviour.signals import Dwell, Signals, event_weight
 from longtail.behaviour.splits import SplitSettings
 
-PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
+PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 DAY = 86_400
 START = 1_500_000_000
 EVENT_SCHEMA = {
@@ -153,6 +153,7 @@ def test_nothing_after_the_cut_enters_training(events, later, order):
 
 
 def test_the_presets_are_valid():
-    content = yaml.safe_load(PRESETS.read_text("utf-8"))
-    presets = SignalPresets(**content["signal_presets"])
-    assert presets.shop.event_weights["purchase"] > presets.shop.event_weights["view"]
+    content = yaml.safe_load(PRESETS.read_text("utf-8"))["signal_presets"]
+    presets = {name: Signals(**fields) for name, fields in content.items()}
+    assert set(presets) == {"shop", "video", "music", "books", "news"}
+    assert presets["shop"].event_weights["purchase"] > presets["shop"].event_weights["view"]

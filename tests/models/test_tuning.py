@@ -1,9 +1,13 @@
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from tests.models.worlds import taste_world, tiny_data
 
 from longtail.models.als import ALS
+from longtail.models.base import Arrays, TrainingData
 from longtail.models.neighbours import TextKNN
 from longtail.models.popularity import Popularity
 from longtail.models.tuning import (
@@ -75,3 +79,45 @@ def test_als_search_starts_with_the_declared_points() -> None:
     trials = tune(ALS, data, targets, TuningParameters(trials=2)).trials
     tried = [(t["parameters"]["regularization"], t["parameters"]["alpha"]) for t in trials]
     assert tried == [(10.0, 10.0), (30.0, 40.0)]
+
+
+class Interrupted(TextKNN):
+    """A model whose third fit is killed."""
+
+    fits: ClassVar[list[int]] = []
+
+    def fit(self, data: TrainingData) -> Arrays:
+        self.fits.append(self.neighbours)
+        if len(self.fits) == 3:
+            raise KeyboardInterrupt
+        return super().fit(data)
+
+
+def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
+    data = taste_world(n_users=40, n_items=12, share=0.5)
+    targets = validation_targets(data.histories, sp.csr_array(np.ones((40, 12))), 100, 0)
+    whole = tune(TextKNN, taste_world(40, 12, share=0.5), targets, TuningParameters(trials=4))
+    with pytest.raises(KeyboardInterrupt):
+        tune(Interrupted, data, targets, TuningParameters(trials=4))
+
+    resumed = tune(Interrupted, data, targets, TuningParameters(trials=4))
+
+    settings = [trial["parameters"] for trial in whole.trials]
+    assert [trial["parameters"] for trial in resumed.trials] == settings
+    assert resumed.recommender.model_dump() == whole.recommender.model_dump()
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(resumed.arrays[name], array)
+    # Two trials, the one that was killed, the two that were left, and the best of the first two.
+    assert len(Interrupted.fits) == 6
+
+
+def test_a_finished_trial_counts_for_the_same_data_and_targets_alone() -> None:
+    data = taste_world(n_users=40, n_items=12, share=0.5)
+    parameters = TuningParameters(trials=1)
+    for n_targets in (40, 40, 30):
+        held_out = sp.csr_array((np.arange(40) < n_targets)[:, None] * np.ones((40, 12)))
+        targets = validation_targets(data.histories, held_out, 100, 0)
+        tune(TextKNN, data, targets, parameters)
+    other = replace(taste_world(40, 12, share=0.5, seed=1), checkpoints=data.checkpoints)
+    tune(TextKNN, other, targets, parameters)
+    assert len(data.checkpoints) == 3

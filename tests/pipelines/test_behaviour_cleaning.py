@@ -8,14 +8,13 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from longtail.behaviour.signals import SignalPresets
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.reporting.profile_figures import PLOTS
 
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
-PRESETS = Path(__file__).parents[2] / "conf/base/parameters_signals.yml"
+PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 REAL_DATA = Path(os.environ.get("LONGTAIL_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
 START = 1_500_000_000
@@ -49,9 +48,10 @@ def run(folder, save_version=SAVE_VERSION, **parameters):
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
-    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(**parameters)
     presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
-    catalog["params:signal_presets"] = SignalPresets(**presets)
+    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
+        **parameters, signal_presets=presets
+    )
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
 
@@ -225,3 +225,15 @@ def test_wrong_parameters_are_named():
         BehaviourCleaningParameters(latest_date="1985-01-01")
     with pytest.raises(ValidationError, match="min_ratings"):
         BehaviourCleaningParameters(min_ratings=3)
+    with pytest.raises(ValidationError, match="no preset 'toys'; there are shop, own"):
+        BehaviourCleaningParameters(preset="toys", signal_presets={"shop": {}, "own": {}})
+
+
+def test_only_the_chosen_preset_becomes_a_parameter():
+    presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
+    parameters = BehaviourCleaningParameters(preset="music", signal_presets=presets)
+    dumped = parameters.model_dump(mode="json")
+    assert dumped["signals"]["saturation"] == presets["music"]["saturation"]
+    assert "signal_presets" not in dumped
+    assert BehaviourCleaningParameters(**dumped) == parameters
+    assert BehaviourCleaningParameters(signal_presets=presets).signals is None

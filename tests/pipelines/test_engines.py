@@ -11,7 +11,6 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
-from longtail.behaviour.signals import SignalPresets
 from longtail.demo.fabricated import fabricate
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
@@ -79,9 +78,10 @@ def run(folder, target, env, **parameters):
     entries = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version="2026-01-01T00.00.00.000Z")
     parameters = {"min_evaluated_users": 1, "non_product_patterns": ["^post"]} | parameters
-    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(**parameters)
-    presets = yaml.safe_load((CONF / "base/parameters_signals.yml").read_text("utf-8"))
-    catalog["params:signal_presets"] = SignalPresets(**presets["signal_presets"])
+    presets = yaml.safe_load((CONF / "base/globals_signals.yml").read_text("utf-8"))
+    catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
+        **parameters, signal_presets=presets["signal_presets"]
+    )
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
 

@@ -4,12 +4,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Arrays, Recommender, TrainingData
 from longtail.models.popularity import Popularity
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
+    RecommenderParameters,
     fitted_models,
     recommend_items,
     refit_recommender,
@@ -17,6 +19,7 @@ from longtail.pipelines.recommenders import (
 )
 
 TUNING = TuningParameters(trials=2)
+CHOICE = RecommenderParameters(fitted=("popularity",))
 
 
 class TooLarge(Recommender):
@@ -30,7 +33,7 @@ class TooLarge(Recommender):
 
 
 @pytest.fixture
-def tables() -> dict[str, pd.DataFrame]:
+def tables() -> dict[str, Any]:
     def interactions(*pairs: str) -> pd.DataFrame:
         table = pd.DataFrame([pair.split() for pair in pairs], columns=["user_id", "item_id"])
         return table.assign(timestamp=1, weight=1.0)
@@ -40,6 +43,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "validation": interactions("u b"),
         "item_groups": pd.DataFrame({"item_id": ["a", "b", "c"]}),
         "user_groups": pd.DataFrame({"user_id": ["u", "v"]}),
+        "checkpoints": {},
     }
 
 
@@ -47,7 +51,9 @@ def test_a_model_that_the_data_do_not_allow_is_left_out_with_a_sentence(
     tables: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        hyperparameters, trials, arrays = tune_recommender(TooLarge, TUNING, **tables)
+        hyperparameters, trials, arrays = tune_recommender(
+            "popularity", TooLarge, CHOICE, TUNING, **tables
+        )
     assert caplog.messages == ["TooLarge was left out: three items are too many."]
     assert hyperparameters == {"not_applicable": "TooLarge was left out: three items are too many."}
     assert (trials, arrays) == ([], {})
@@ -74,7 +80,9 @@ def test_a_source_that_was_left_out_is_named() -> None:
 
 
 def test_a_model_is_tuned_refitted_and_recommends(tables: dict[str, Any]) -> None:
-    hyperparameters, trials, _ = tune_recommender(Popularity, TUNING, **tables)
+    hyperparameters, trials, _ = tune_recommender(
+        "popularity", Popularity, CHOICE, TUNING, **tables
+    )
     arrays = refit_recommender(Popularity, hyperparameters, TUNING, **tables)
     np.testing.assert_array_equal(arrays["item_scores"], [2, 2, 0])
     lists = recommend_items(
@@ -83,3 +91,14 @@ def test_a_model_is_tuned_refitted_and_recommends(tables: dict[str, Any]) -> Non
     # The user has a and b already.
     assert lists["item_id"].to_list() == ["c"]
     assert len(trials) == 1
+
+
+def test_a_model_that_is_not_wanted_is_not_fitted(tables: dict[str, Any]) -> None:
+    hyperparameters, trials, arrays = tune_recommender("als", Popularity, CHOICE, TUNING, **tables)
+    assert hyperparameters == {"not_applicable": "als is not in the parameter recommenders.fitted."}
+    assert (trials, arrays) == ([], {})
+
+
+def test_an_unknown_model_is_named_before_anything_runs() -> None:
+    with pytest.raises(ValidationError, match=r"recommenders\.fitted names alss; there are random"):
+        RecommenderParameters(fitted=("alss",))

@@ -36,13 +36,15 @@ def map_columns(
                 f"{', '.join(table.columns)}. Rename the column, or give the file's name for "
                 f"{name} in the parameter behaviour_cleaning.{file}_columns.{name}."
             )
+    present = {
+        name: table[source].cast("string")
+        for name, source in mapping.items()
+        if source in table.columns
+    }
+    # The file is read and parsed once, however many questions follow.
+    read = table.select(**present).cache()
     null = ibis.null("string")
-    return table.select(
-        **{
-            name: table[source].cast("string") if source in table.columns else null
-            for name, source in mapping.items()
-        }
-    )
+    return read.select(**{name: read[name] if name in present else null for name in mapping})
 
 
 def is_blank(text: ir.StringValue) -> ir.BooleanValue:

@@ -23,6 +23,8 @@ class Histories:
         items: (n,) int32 item index of each interaction.
         weights: (n,) float32 confidence of each interaction, above 0.
         timestamps: (n,) float64 unix seconds or ordinal positions; NaN where unknown.
+        reference: behaviour that counts of items are taken from, where these histories are those
+            of users that came later; None for these histories themselves.
     """
 
     user_ids: NDArray[np.object_]
@@ -31,6 +33,7 @@ class Histories:
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
     timestamps: NDArray[np.float64]
+    reference: Histories | None = None
 
     @property
     def n_users(self) -> int:
@@ -60,6 +63,8 @@ class Histories:
 
     def item_counts(self) -> NDArray[np.int64]:
         """Return the (n_items,) number of users that have each item."""
+        if self.reference is not None:
+            return self.reference.item_counts()
         return np.bincount(self.items, minlength=self.n_items)
 
     def history_lengths(self) -> NDArray[np.int64]:
@@ -81,6 +86,8 @@ class Histories:
 
         Zeros where timestamps cannot be compared between users (ordinal or missing).
         """
+        if self.reference is not None:
+            return self.reference.recent_counts(share)
         if not self.has_calendar_time:
             return np.zeros(self.n_items, dtype=np.int64)
         first, last = np.nanmin(self.timestamps), np.nanmax(self.timestamps)
@@ -92,6 +99,7 @@ def build_histories(
     interactions: pd.DataFrame,
     user_ids: NDArray[np.object_],
     item_ids: NDArray[np.object_],
+    reference: Histories | None = None,
 ) -> Histories:
     """Put interactions (user_id, item_id, timestamp, weight) on the given index space.
 
@@ -99,6 +107,7 @@ def build_histories(
         interactions: one row a user-item pair; ids that are not in the index are an error.
         user_ids: (n_users,) sorted identifiers.
         item_ids: (n_items,) sorted identifiers.
+        reference: behaviour of other users that counts of items are taken from.
 
     Raises:
         ValueError: an interaction names a user or item outside the index space.
@@ -116,4 +125,5 @@ def build_histories(
         items=items[order].astype(np.int32),
         weights=interactions["weight"].to_numpy(dtype=np.float32)[order],
         timestamps=timestamps[order],
+        reference=reference,
     )

@@ -1,11 +1,13 @@
 """Cleaning of the behaviour log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 
+from longtail.behaviour.codes import decode, number_texts
 from longtail.behaviour.columns import is_blank
 from longtail.behaviour.core import describe_cost, k_core
 from longtail.behaviour.parsing import (
@@ -25,6 +27,7 @@ RAW_COLUMNS = (
     "user_id", "item_id", "event_type", "rating", "quantity", "dwell_seconds", "timestamp",
 )  # fmt: skip
 INTERACTION_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp", "weight")
+INTERACTION_ORDER = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
 TEMPORAL_SHARE = 0.95
 _NUMBERS = ("rating", "quantity", "dwell_seconds")
 
@@ -60,11 +63,15 @@ class InteractionSettings:
 
 
 class CleanInteractions(NamedTuple):
-    """Kept interactions, rejected rows and the interactions' part of the cleaning report."""
+    """Kept interactions, rejected rows and the interactions' part of the cleaning report.
+
+    ``events`` are the same interactions in no order, for what does not need one.
+    """
 
     interactions: ir.Table
     rejected: ir.Table
     report: dict[str, Any]
+    events: ir.Table
 
 
 def clean_interactions(
@@ -94,39 +101,105 @@ def clean_interactions(
         earliest=settings.earliest,
         latest=settings.latest,
     )
-    typed = _typed(raw, catalogue, profile)
+    items = number_texts(catalogue.item_id)
+    typed = _typed(raw, items.join(catalogue, items.text == catalogue.item_id), profile)
     rules = _row_rules(typed, profile, settings)
-    classified = typed.mutate(rule=first_rule(rules)).drop("in_catalogue")
-    classified, user_rules = _reject_robots(classified, settings)
+    coded, codes = _coded(raw, typed.mutate(rule=first_rule(rules)), items)
+    coded, user_rules = _reject_robots(coded, settings)
     window = settings.double_click_seconds if profile.kind == "calendar" else None
-    classified, repeat_rules = _reject_repeats(classified, window)
-    classified, core_rules, cost = _reject_outside_core(classified.cache(), settings)
+    coded, repeat_rules = _reject_repeats(coded, window)
+    coded, core_rules, cost = _reject_outside_core(coded.cache(), codes, settings)
     rules += user_rules + repeat_rules + core_rules
-    report = count_rules(classified, rules) | {"timestamps": _describe(profile)} | cost
+    report = count_rules(coded, rules) | {"timestamps": _describe(profile)} | cost
     if not report["rows_kept"]:
         raise UserError(_nothing_left(report))
-    rejected = classified.filter(classified.rule.notnull()).select(*RAW_COLUMNS, "rule")
-    rejected = add_reason(rejected, rules)
-    kept = _kept(classified, settings.signals)
-    report["event_types"] = _describe_events(kept)
-    return CleanInteractions(kept, rejected.order_by(*rejected.columns), report)
+    events = _kept(coded, codes, settings.signals)
+    report["event_types"] = _describe_events(events, codes)
+    rejected = add_reason(_rejected(coded, codes), rules).order_by(*RAW_COLUMNS, "rule")
+    varying = (*coded.columns, *(["weight"] if settings.signals else []))
+    order = [name for name in INTERACTION_ORDER if name in varying]
+    return CleanInteractions(decode(events, codes, order), rejected, report, decode(events, codes))
 
 
-def _typed(raw: ir.Table, catalogue: ir.Table, profile: TimestampProfile) -> ir.Table:
-    """Add the typed columns, and whether the item is known (null) and was kept."""
-    known = catalogue.select(known_item_id=catalogue.item_id, in_catalogue=catalogue.kept)
+def _typed(raw: ir.Table, items: ir.Table, profile: TimestampProfile) -> ir.Table:
+    """Add the typed columns, the code of the item and whether it is known (null) and was kept."""
+    known = items.select(known_item_id=items.text, item_code=items.code, in_catalogue=items.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
     if profile.kind == "ordinal":
         timestamp = parse_ordinal(joined.timestamp)
     else:
         timestamp = parse_calendar(joined.timestamp, has_text=profile.has_text)
     return joined.mutate(
-        typed_event=ibis.ifelse(
+        typed_event_type=ibis.ifelse(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
         ),
         typed_timestamp=timestamp,
         **{f"typed_{name}": parse_number(joined[name]) for name in _NUMBERS},
     )
+
+
+def _coded(
+    raw: ir.Table, classified: ir.Table, items: ir.Table
+) -> tuple[ir.Table, dict[str, ir.Table]]:
+    """Reduce rows to codes and numbers.
+
+    A text that the typed value does not give back stays beside it, as ``<column>_as_read``. Columns
+    that are empty throughout are left out.
+
+    Returns:
+        user_id, item_id, event_type (codes), timestamp, further numbers, texts as read and
+        ``rule``; the codes.
+    """
+    codes = {
+        "user_id": number_texts(raw.user_id),
+        "item_id": items,
+        "event_type": number_texts(raw.event_type),
+    }
+    users, kinds = (
+        codes[name].select(**{f"{name}_text": "text", f"{name}_code": "code"})
+        for name in ("user_id", "event_type")
+    )
+    joined = classified.left_join(users, classified.user_id == users.user_id_text)
+    joined = joined.left_join(kinds, joined.typed_event_type == kinds.event_type_text)
+    names = ("timestamp", *_filled(raw, _NUMBERS))
+    coded = joined.select(
+        "rule",
+        user_id=joined.user_id_code,
+        item_id=joined.item_code,
+        event_type=joined.event_type_code,
+        item_id_as_read=ibis.ifelse(joined.item_code.isnull(), joined.item_id, ibis.null("string")),
+        **{name: joined[f"typed_{name}"] for name in names},
+        **{f"{name}_as_read": _text_if_other(joined, name) for name in ("event_type", *names)},
+    ).cache()
+    spelled = [name for name in coded.columns if name.endswith("_as_read")]
+    return coded.drop(*(set(spelled) - set(_filled(coded, spelled)))), codes
+
+
+def _filled(table: ir.Table, names: Sequence[str]) -> list[str]:
+    """Return those of the columns that hold a value anywhere."""
+    counts = table.aggregate(**{name: table[name].count() for name in names})
+    return [name for name, n in counts.to_pyarrow().to_pylist()[0].items() if n]
+
+
+def _text_if_other(typed: ir.Table, name: str) -> ir.StringValue:
+    given_back = typed[f"typed_{name}"].cast("string").identical_to(typed[name])
+    return ibis.ifelse(given_back, ibis.null("string"), typed[name])
+
+
+def _text_as_read(table: ir.Table, name: str) -> ir.StringValue:
+    """Return the text of a column as it was in the file."""
+    if name not in table.columns:
+        return ibis.null("string")
+    typed = table[name].cast("string")
+    spelled = f"{name}_as_read"
+    return ibis.coalesce(table[spelled], typed) if spelled in table.columns else typed
+
+
+def _rejected(coded: ir.Table, codes: dict[str, ir.Table]) -> ir.Table:
+    """Return the rejected rows as they were read, with their rule."""
+    rejected = decode(coded.filter(coded.rule.notnull()), codes)
+    texts = {name: _text_as_read(rejected, name) for name in RAW_COLUMNS}
+    return rejected.select(**texts, rule=rejected.rule)
 
 
 def _row_rules(
@@ -181,8 +254,7 @@ def _reject_robots(
     if settings.robots.method == "off":
         return classified, []
     acceptable = classified.filter(classified.rule.isnull())
-    events = acceptable.select("user_id", "item_id", timestamp=acceptable.typed_timestamp)
-    features = user_features(events).to_pandas()
+    features = user_features(acceptable).to_pandas()
     robots = features.loc[suspicious(features, settings.robots, settings.seed), "user_id"]
     is_robot = classified.user_id.isin(robots.to_list())
     reason = "The user's rate, breadth or regularity is that of a robot or reseller."
@@ -197,37 +269,44 @@ def _reject_repeats(
     The time since the previous row counts, whether that one is kept or not: of a burst of clicks
     the first is left, and cleaning twice is cleaning once.
     """
-    same = ["rule", "user_id", "item_id", "typed_event", "typed_rating", "typed_quantity"]
-    texts = [classified[name] for name in ("timestamp", *_NUMBERS)]
-    order = [classified.typed_timestamp, classified.typed_dwell_seconds, *texts]
-    window = ibis.window(group_by=same, order_by=order)
-    ranked = classified.mutate(
+    names = classified.columns
+    rejected = classified.filter(classified.rule.notnull())
+    acceptable = classified.filter(classified.rule.isnull()).drop("rule")
+    numbers = [name for name in ("rating", "quantity") if name in names]
+    spelled = [name for name in ("timestamp", *_NUMBERS) if f"{name}_as_read" in names]
+    window = ibis.window(
+        group_by=["user_id", "item_id", "event_type", *numbers],
+        order_by=[
+            *(acceptable[name] for name in ("timestamp", "dwell_seconds") if name in names),
+            *(_text_as_read(acceptable, name) for name in spelled),
+        ],
+    )
+    ranked = acceptable.mutate(
         position=ibis.row_number().over(window),
-        time_before=classified.typed_timestamp.lag().over(window),
-        dwell_before=classified.typed_dwell_seconds.lag().over(window),
+        time_before=acceptable.timestamp.lag().over(window),
     )
-    again = (
-        (ranked.position > 0)
-        & ranked.time_before.identical_to(ranked.typed_timestamp)
-        & ranked.dwell_before.identical_to(ranked.typed_dwell_seconds)
-    )
+    again = (ranked.position > 0) & ranked.time_before.identical_to(ranked.timestamp)
+    if "dwell_seconds" in names:
+        ranked = ranked.mutate(dwell_before=acceptable.dwell_seconds.lag().over(window))
+        again &= ranked.dwell_before.identical_to(ranked.dwell_seconds)
     rules = [Rule("duplicate", "The row repeats another one exactly.", again)]
     if double_click_seconds is not None:
-        soon = ranked.typed_timestamp - ranked.time_before <= double_click_seconds
+        soon = ranked.timestamp - ranked.time_before <= double_click_seconds
         reason = f"The same event happened {double_click_seconds:g} s before or less."
         rules.append(Rule("double_click", reason, soon))
-    return _classify(ranked, rules, "position", "time_before", "dwell_before")
+    return ranked.mutate(rule=first_rule(rules)).select(*names).union(rejected), rules
 
 
 def _reject_outside_core(
-    classified: ir.Table, settings: InteractionSettings
+    classified: ir.Table, codes: dict[str, ir.Table], settings: InteractionSettings
 ) -> tuple[ir.Table, list[Rule], dict[str, Any]]:
     """Reject the rows outside the k-core, where one is asked for, and count what it costs."""
     if settings.k_core is None:
         return classified, [], {}
     pairs = classified.filter(classified.rule.isnull()).select("user_id", "item_id").distinct()
     core = k_core(pairs, settings.k_core)
-    cost = {"k_core": describe_cost(pairs, core, settings.k_core)}
+    ids = {name: codes[name] for name in ("user_id", "item_id")}
+    cost = {"k_core": describe_cost(decode(pairs, ids), decode(core, ids), settings.k_core)}
     keys = ["user_id", "item_id"]
     joined = classified.left_join(core.mutate(in_core=ibis.literal(True)), keys)
     joined = joined.drop("user_id_right", "item_id_right")
@@ -244,25 +323,25 @@ def _classify(table: ir.Table, rules: list[Rule], *helpers: str) -> tuple[ir.Tab
     return table.mutate(rule=rule).drop(*helpers), rules
 
 
-def _kept(classified: ir.Table, signals: Signals | None) -> ir.Table:
+def _kept(classified: ir.Table, codes: dict[str, ir.Table], signals: Signals | None) -> ir.Table:
+    """Return the kept rows with their weight; ids and event types are codes."""
     kept = classified.filter(classified.rule.isnull())
-    events = kept.select(
-        "user_id",
-        "item_id",
-        event_type=kept.typed_event,
-        timestamp=kept.typed_timestamp,
-        **{name: kept[f"typed_{name}"] for name in _NUMBERS},
-    )
-    weighed = events.mutate(weight=event_weight(events, signals)).select(*INTERACTION_COLUMNS)
-    order = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
-    return weighed.order_by(*order).cache()
+    empty = [name for name in _NUMBERS if name not in kept.columns]
+    kept = kept.mutate(**dict.fromkeys(empty, ibis.null("float64")))
+    if signals is None:
+        return kept.mutate(weight=event_weight(kept, None)).select(*INTERACTION_COLUMNS)
+    # The code stays beside its text.
+    events = decode(kept.mutate(kind=kept.event_type), {"event_type": codes["event_type"]})
+    weighed = events.mutate(weight=event_weight(events, signals), event_type=events.kind)
+    return weighed.select(*INTERACTION_COLUMNS).cache()
 
 
-def _describe_events(interactions: ir.Table) -> list[dict[str, Any]]:
+def _describe_events(interactions: ir.Table, codes: dict[str, ir.Table]) -> list[dict[str, Any]]:
     """Count the kept rows of every event type, and say what they weigh on average."""
     by_type = interactions.group_by("event_type").aggregate(
         rows=interactions.count(), weight=millionths(interactions.weight).sum()
     )
+    by_type = decode(by_type, {"event_type": codes["event_type"]})
     found = by_type.order_by(by_type.rows.desc(), by_type.event_type).to_pyarrow().to_pylist()
     return [
         {

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.ensemble import IsolationForest
 
 FEATURES = ("rate", "breadth", "regularity")
 _DAY = 86_400
@@ -94,6 +93,9 @@ def suspicious(features: pd.DataFrame, settings: Robots, seed: int) -> NDArray[n
         return np.zeros(len(features), dtype=bool)
     if settings.method == "robust_z":
         return enough & ((robust_z(values) >= settings.z).sum(axis=1) >= 2)
+    # Importing it takes longer than cleaning a small log, and few ask for it.
+    from sklearn.ensemble import IsolationForest  # noqa: PLC0415
+
     forest = IsolationForest(contamination=settings.share, random_state=seed)
     return enough & (forest.fit_predict(values) == -1)
 

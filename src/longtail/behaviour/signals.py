@@ -80,18 +80,6 @@ class Signals(BaseModel):
     )
 
 
-class SignalPresets(BaseModel):
-    """Defaults for kinds of data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shop: Signals
-    video: Signals
-    music: Signals
-    books: Signals
-    news: Signals
-
-
 def event_weight(events: ir.Table, signals: Signals | None) -> ir.FloatingValue:
     """Return the weight of every event (float64; not above 0: evidence against).
 

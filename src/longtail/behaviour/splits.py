@@ -145,13 +145,8 @@ def temporal_cutoffs(interactions: ir.Table) -> Cutoffs:
     Rounding up changes no assignment: times are integers and a period starts at its cut-off.
     """
     time = interactions.timestamp.cast("float64")
-    quantiles = interactions.aggregate(
-        validation=time.quantile(VALIDATION_QUANTILE), test=time.quantile(TEST_QUANTILE)
-    ).to_pyarrow()
-    return Cutoffs(
-        validation_start=math.ceil(quantiles["validation"][0].as_py()),
-        test_start=math.ceil(quantiles["test"][0].as_py()),
-    )
+    quantiles = time.quantile([VALIDATION_QUANTILE, TEST_QUANTILE]).to_pyarrow().as_py()
+    return Cutoffs(*map(math.ceil, quantiles))
 
 
 def assign_temporal(interactions: ir.Table, cutoffs: Cutoffs) -> ir.Table:

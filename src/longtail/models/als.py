@@ -13,6 +13,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.models.factors import solve_user_factors
 
 
 class ALS(Recommender):
@@ -68,3 +69,12 @@ class ALS(Recommender):
     ) -> NDArray[np.float32]:
         """Return the inner products of user and item factors."""
         return arrays["user_factors"][users] @ arrays["item_factors"].T
+
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Solve for the factors of the new users, the item factors being as fitted."""
+        response = sp.csr_array(self.alpha * data.histories.matrix())
+        confidence = response.copy()
+        confidence.data -= 1
+        penalty = np.full(data.histories.n_users, self.regularization)
+        users = solve_user_factors(arrays["item_factors"], confidence, response, 1.0, penalty)
+        return arrays | {"user_factors": users}

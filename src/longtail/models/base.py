@@ -128,6 +128,14 @@ class Recommender(BaseModel, ABC):
     ) -> NDArray[np.float32]:
         """Return (len(users), n_items) scores of the whole catalogue; higher is better."""
 
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the fitted arrays for the users of other data, without fitting anew.
+
+        Models that keep something for each user compute it here from the new histories; the others
+        read histories when they score.
+        """
+        return arrays
+
 
 def pack_sparse(name: str, matrix: sp.csr_array) -> Arrays:
     """Return a sparse matrix as three named arrays."""
@@ -215,10 +223,12 @@ def recommend(
     users: NDArray[np.int64],
     k: int,
     label: str | None = None,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Return the top-k lists of the users as a table, in blocks of bounded memory.
 
     A user without a history, of whom no model knows anything, is offered the most popular items.
+    Where ``candidates`` (n_items,) is given, no other items are listed.
     """
     seen = data.histories.matrix()
     popularity = data.histories.item_counts().astype(np.float32)
@@ -227,6 +237,8 @@ def recommend(
     for block in user_blocks(users, data.histories.n_items, label):
         block_scores = recommender.score(arrays, data, block)
         block_scores[new[block]] = popularity
+        if candidates is not None:
+            block_scores[:, ~candidates] = -np.inf
         items, scores = rank_unseen(block_scores, seen[block], k)
         tables.append(recommendation_table(data.histories, block, items, scores))
     return pd.concat(tables, ignore_index=True)

@@ -68,6 +68,7 @@ def find_candidates(
     label: str | None = None,
     common: Sequence[NDArray[np.float32]] = (),
     per_common: int = 100,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> Candidates:
     """Unite the best unseen items of every source and read every source's evidence on them.
 
@@ -80,12 +81,15 @@ def find_candidates(
         common: (n_items,) rankings that are the same for everyone, such as popularity: what a user
             without a history is offered, and what makes every list long enough.
         per_common: items that each of these proposes.
+        candidates: (n_items,) items that may be proposed; all by default.
     """
     seen = data.histories.matrix()
     lengths, items, evidence = [], [], []
     for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
         mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
-        unavailable = seen[block].nonzero()
+        unavailable = seen[block].toarray() > 0
+        if candidates is not None:
+            unavailable |= ~candidates
         scored = []
         for source in sources.values():
             scores = source.recommender.score(source.arrays, data, block)

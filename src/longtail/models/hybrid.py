@@ -152,12 +152,19 @@ def propose(
     users: NDArray[np.int64],
     parameters: HybridParameters,
     label: str | None = None,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> Candidates:
     """Return the candidates of the sources, of popularity and of the trend."""
     popularity = data.histories.item_counts().astype(np.float32)
     trend = data.histories.recent_counts(parameters.trend_share).astype(np.float32)
     return find_candidates(
-        sources, data, users, parameters.candidates_per_source, label, common=(popularity, trend)
+        sources,
+        data,
+        users,
+        parameters.candidates_per_source,
+        label,
+        common=(popularity, trend),
+        candidates=candidates,
     )
 
 
@@ -196,7 +203,7 @@ def fit_hybrid(
                 "tail_emphasis": knob,
                 **judged.summary,
                 "head_difference": -float(lost.mean()) if len(lost) else 0.0,
-                "head_standard_error": float(lost.std() / np.sqrt(max(1, len(lost)))),
+                "head_standard_error": float(lost.std() / np.sqrt(len(lost))) if len(lost) else 0.0,
             }
         )
     chosen = parameters.tail_emphasis
@@ -227,26 +234,30 @@ def recommend_hybrid(
     users: NDArray[np.int64],
     k: int,
     parameters: HybridParameters,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Return the top-k lists with the share of every source in the score.
 
     Columns: user_id, item_id, rank (from 1), score and, for each feature of the gate, for the tail
-    knob and for the constant, ``contribution_<name>``; these sum to the score.
+    knob and for the constant, ``contribution_<name>``; these sum to the score. Where
+    ``candidates`` (n_items,) is given, no other items are listed.
     """
     counts = np.log1p(data.histories.item_counts())
     tables = []
     size = 2000
     for start in tqdm(range(0, len(users), size), desc="Recommending", leave=False):
-        candidates = propose(sources, data, users[start : start + size], parameters)
-        lists = candidate_lists(candidates, data.histories, parameters)
-        knob = -hybrid.tail_emphasis * counts[candidates.items]
+        proposed = propose(
+            sources, data, users[start : start + size], parameters, candidates=candidates
+        )
+        lists = candidate_lists(proposed, data.histories, parameters)
+        knob = -hybrid.tail_emphasis * counts[proposed.items]
         scores = hybrid.gate.score(lists) + knob
-        best, rank = best_rows(candidates, scores, k)
+        best, rank = best_rows(proposed, scores, k)
         shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
         table = pd.DataFrame(
             {
-                "user_id": data.histories.user_ids[candidates.users[candidates.rows[best]]],
-                "item_id": data.histories.item_ids[candidates.items[best]],
+                "user_id": data.histories.user_ids[proposed.users[proposed.rows[best]]],
+                "item_id": data.histories.item_ids[proposed.items[best]],
                 "rank": rank,
                 "score": scores[best],
                 **shares,

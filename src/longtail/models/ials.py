@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.models.factors import solve_user_factors
 
 
 class IALS(Recommender):
@@ -48,6 +49,15 @@ class IALS(Recommender):
     ) -> NDArray[np.float32]:
         """Return the inner products of user and item factors."""
         return arrays["user_factors"][users] @ arrays["item_factors"].T
+
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Solve for the factors of the new users, the item factors being as fitted."""
+        behaviour, weight = data.histories.matrix(), self.unobserved_weight
+        warm = data.histories.item_counts() > 0
+        penalty = self.regularization * (weight * warm.sum() + data.histories.history_lengths())
+        factors = np.where(warm[:, None], arrays["item_factors"], 0)
+        users = solve_user_factors(factors, behaviour, behaviour, weight, penalty)
+        return arrays | {"user_factors": users}
 
     def _factorise(self, data: TrainingData, features: dict[str, Any]) -> Arrays:
         """Fit on the items that somebody has: an item of the future must not look unwanted."""

@@ -37,21 +37,18 @@ class TextMetric(Recommender):
     evidence: ClassVar[str] = "its fit to your taste, as learned from words and choices"
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_vectors (n_users, dimensions) and item_vectors (n_items, dimensions)."""
+        """Return user_map (d, dimensions) and item_vectors (n_items, dimensions)."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(data.seed)
             user_map, item_map = self._train(data)
-        profiles = user_profiles(data, self.recency_decay)
-        return {
-            "user_vectors": unit_length(profiles @ user_map),
-            "item_vectors": unit_length(data.item_vectors @ item_map),
-        }
+        return {"user_map": user_map, "item_vectors": unit_length(data.item_vectors @ item_map)}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the cosines between the mapped profiles and the mapped items."""
-        return arrays["user_vectors"][users] @ arrays["item_vectors"].T
+        profiles = user_profiles(data, users, self.recency_decay)
+        return unit_length(profiles @ arrays["user_map"]) @ arrays["item_vectors"].T
 
     def _train(self, data: TrainingData) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         histories = data.histories

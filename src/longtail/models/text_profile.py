@@ -13,11 +13,13 @@ from longtail.models.base import Arrays, Recommender, TrainingData
 from longtail.text.whitening import unit_length
 
 
-def user_profiles(data: TrainingData, decay: float) -> NDArray[np.float32]:
-    """Return (n_users, d) float32 recency-weighted sums of item vectors, of unit length."""
+def user_profiles(
+    data: TrainingData, users: NDArray[np.int64], decay: float
+) -> NDArray[np.float32]:
+    """Return (len(users), d) float32 recency-weighted sums of item vectors, of unit length."""
     histories = data.histories
     weights = histories.weights * histories.recency_weights(decay)
-    return unit_length(histories.matrix(weights) @ data.item_vectors)
+    return unit_length(histories.matrix(weights)[users] @ data.item_vectors)
 
 
 class TextProfile(Recommender):
@@ -31,12 +33,11 @@ class TextProfile(Recommender):
     }
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return the profiles and the vectors they are compared with."""
-        profiles = user_profiles(data, self.recency_decay)
-        return {"user_profiles": profiles, "item_vectors": data.item_vectors}
+        """Return the vectors that profiles are compared with."""
+        return {"item_vectors": data.item_vectors}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the cosines of profiles and item vectors."""
-        return arrays["user_profiles"][users] @ arrays["item_vectors"].T
+        return user_profiles(data, users, self.recency_decay) @ arrays["item_vectors"].T

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
 from longtail.behaviour.histories import Histories
-from longtail.models.base import Arrays, Recommender, TrainingData, rank_unseen, user_blocks
+from longtail.models.base import (
+    Arrays,
+    Recommender,
+    TrainingData,
+    content_digest,
+    pack_sparse,
+    rank_unseen,
+    user_blocks,
+)
 
 
 class TuningParameters(BaseModel):
@@ -107,12 +118,12 @@ def tune(
     data: TrainingData,
     targets: ValidationTargets,
     parameters: TuningParameters,
-    on_trial: Callable[[dict[str, Any]], None] | None = None,
 ) -> Tuned:
     """Search for the setting with the highest validation NDCG.
 
     The declared starting points come first, then a seeded tree-structured Parzen search (Bergstra
-    et al., NIPS 2011). A model without a search space takes one trial.
+    et al., NIPS 2011). A model without a search space takes one trial. Finished trials are kept in
+    ``data.checkpoints``: a search that was stopped goes on where it was.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -120,31 +131,58 @@ def tune(
     )
     for point in recommender.starting_points:
         study.enqueue_trial(dict(point))
-    best: Tuned | None = None
+    best: tuple[Recommender, Arrays | None] | None = None
     best_value = -np.inf
     trials: list[dict[str, Any]] = []
     n_trials = parameters.trials if recommender.search_space else 1
     for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
         trial = study.ask()
         setting = recommender(**_suggest(trial, recommender))
-        started = time.perf_counter()
-        arrays = setting.fit(data)
-        seconds = time.perf_counter() - started
-        value = validation_ndcg(setting, arrays, data, targets, parameters.k)
+        value, seconds, arrays = _try(setting, data, targets, parameters.k)
         study.tell(trial, value)
-        record = {
-            "trial": number,
-            "parameters": setting.model_dump(mode="json"),
-            f"validation_ndcg_at_{parameters.k}": value,
-            "fit_seconds": seconds,
-        }
-        trials.append(record)
-        if on_trial is not None:
-            on_trial(record)
+        trials.append(
+            {
+                "trial": number,
+                "parameters": setting.model_dump(mode="json"),
+                f"validation_ndcg_at_{parameters.k}": value,
+                "fit_seconds": seconds,
+            }
+        )
         if value > best_value:
-            best, best_value = Tuned(setting, arrays, trials), value
+            best, best_value = (setting, arrays), value
     assert best is not None
-    return best
+    setting, fitted = best
+    return Tuned(setting, setting.fit(data) if fitted is None else fitted, trials)
+
+
+def _try(
+    setting: Recommender, data: TrainingData, targets: ValidationTargets, k: int
+) -> tuple[float, float, Arrays | None]:
+    """Return the NDCG and the seconds of one setting; its arrays too if it was fitted just now."""
+    key = _trial_key(setting, data, targets, k)
+    if (known := data.checkpoints.get(key)) is not None:
+        return float(known["value"]), float(known["fit_seconds"]), None
+    started = time.perf_counter()
+    arrays = setting.fit(data)
+    seconds = time.perf_counter() - started
+    value = validation_ndcg(setting, arrays, data, targets, k)
+    data.checkpoints[key] = {"value": np.array(value), "fit_seconds": np.array(seconds)}
+    return value, seconds, arrays
+
+
+def _trial_key(setting: Recommender, data: TrainingData, targets: ValidationTargets, k: int) -> str:
+    """Return a hash of all that the value of a trial depends on."""
+    facts = [type(setting).__name__, setting.model_dump_json(), data.digest, str(k), code_digest()]
+    relevant = pack_sparse("relevant", targets.relevant)
+    return content_digest(relevant | {"users": targets.users, "facts": np.array(facts)})
+
+
+@cache
+def code_digest() -> str:
+    """Return a hash of the source of all models and of the libraries that fit them."""
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    versions = [f"{name}=={version(name)}" for name in ("implicit", "irspack", "torch", "numpy")]
+    return hashlib.blake2b(b"".join(sources) + " ".join(versions).encode()).hexdigest()
 
 
 def _suggest(trial: optuna.Trial, recommender: type[Recommender]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -13,9 +13,11 @@ import pandas as pd
 import scipy.sparse as sp
 from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.errors import NotApplicableError, UserError
+from longtail.models import RECOMMENDERS
 from longtail.models.base import Arrays, Recommender, TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
@@ -25,6 +27,7 @@ BEHAVIOUR_TABLES = {
     "validation": "validation_interactions@pandas",
     "item_groups": "item_groups",
     "user_groups": "user_groups",
+    "checkpoints": "checkpoints",
 }
 TEXT_TABLES = {
     "item_vectors": "item_vectors",
@@ -34,6 +37,24 @@ TEXT_TABLES = {
 NO_RECOMMENDATIONS = {"user_id": "str", "item_id": "str", "rank": "int64", "score": "float64"}
 
 logger = logging.getLogger(__name__)
+
+
+class RecommenderParameters(BaseModel):
+    """Which recommenders a run fits and compares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fitted: tuple[str, ...] = Field(description="Names of models; the others are left out.")
+
+    @field_validator("fitted")
+    @classmethod
+    def _models_exist(cls, fitted: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(fitted) - set(RECOMMENDERS)):
+            raise ValueError(
+                f"recommenders.fitted names {', '.join(unknown)}; there are"
+                f" {', '.join(name for name in RECOMMENDERS if name != 'hybrid')}."
+            )
+        return fitted
 
 
 def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text: bool) -> Pipeline:
@@ -56,14 +77,15 @@ def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text
 def _recommender_nodes(
     name: str, recommender: type[Recommender], tables: dict[str, str]
 ) -> Pipeline:
+    """Return the three steps of one recommender, which Kedro-Viz shows as one box."""
     fitted = {"hyperparameters": f"{name}_hyperparameters", "arrays": f"{name}_model"}
     return Pipeline(
         [
             Node(
-                _bind(tune_recommender, recommender),
-                inputs={"tuning": "params:tuning"} | tables,
+                _bind(tune_recommender, name, recommender),
+                inputs={"choice": "params:recommenders", "tuning": "params:tuning"} | tables,
                 outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
-                name=f"tune_{name}",
+                name="tune",
             ),
             Node(
                 _bind(refit_recommender, recommender),
@@ -73,7 +95,7 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"{name}_model",
-                name=f"refit_{name}",
+                name="refit",
             ),
             Node(
                 _bind(recommend_items, recommender),
@@ -85,28 +107,38 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"recommendations_{name}",
-                name=f"recommend_{name}",
+                name="recommend",
             ),
-        ]
+        ],
+        namespace=name,
+        prefix_datasets_with_namespace=False,
     )
 
 
-def _bind(step: Callable[..., Any], recommender: type[Recommender]) -> Callable[..., Any]:
+def _bind(step: Callable[..., Any], *recommender: Any) -> Callable[..., Any]:
     """Return the step for one recommender under the name of the step."""
-    bound = partial(step, recommender)
+    bound = partial(step, *recommender)
+    # Kedro matches parameters to arguments by position: without those that are bound.
+    signature = inspect.signature(bound)
     update_wrapper(bound, step)
-    # Kedro matches parameters to arguments by position: without the one that is bound.
-    bound.__signature__ = inspect.signature(partial(step, recommender))  # type: ignore[attr-defined]
+    bound.__signature__ = signature  # type: ignore[attr-defined]
     return bound
 
 
 def tune_recommender(
-    recommender: type[Recommender], tuning: TuningParameters, **tables: Any
+    name: str,
+    recommender: type[Recommender],
+    choice: RecommenderParameters,
+    tuning: TuningParameters,
+    **tables: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], Arrays]:
     """Choose hyper-parameters on validation; return them, all trials and the fitted arrays.
 
-    A model that these data do not allow leaves the reason in place of its hyper-parameters.
+    A model that is not wanted, or that these data do not allow, leaves the reason in place of its
+    hyper-parameters.
     """
+    if name not in choice.fitted:
+        return {"not_applicable": f"{name} is not in the parameter recommenders.fitted."}, [], {}
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     try:
         tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
@@ -159,6 +191,7 @@ def training_data(
     *,
     seed: int,
     with_validation: bool,
+    checkpoints: MutableMapping[str, Arrays],
     item_vectors: dict[str, NDArray[np.float32]] | None = None,
     text_neighbours: sp.csr_array | None = None,
     tfidf_vectors: dict[str, NDArray[np.float32]] | None = None,
@@ -167,9 +200,14 @@ def training_data(
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
     if item_vectors is None or text_neighbours is None or tfidf_vectors is None:
-        return TrainingData(histories, seed=seed)
+        return TrainingData(histories, seed=seed, checkpoints=checkpoints)
     return TrainingData(
-        histories, item_vectors["vectors"], text_neighbours, tfidf_vectors["vectors"], seed
+        histories,
+        item_vectors["vectors"],
+        text_neighbours,
+        tfidf_vectors["vectors"],
+        seed,
+        checkpoints,
     )
 
 

@@ -82,6 +82,23 @@ def print_leaderboard(leaderboard: Rows, comparisons: Rows, k: int, baseline: st
     console.print(hybrid_summary(comparisons, k, baseline=baseline), soft_wrap=True)
 
 
+def print_candidate_pools(rows: Rows, k: int) -> None:
+    """Print NDCG of every model among new items, warm items and all, one row a model."""
+    pools = list(dict.fromkeys(row["candidates"] for row in rows))
+    table = Table(
+        title=f"NDCG@{k} by candidates (new items alone, warm items alone, the whole catalogue)",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )
+    for header in ("model", *pools):
+        table.add_column(header, justify="left" if header == "model" else "right")
+    shown = [row for row in rows if (row["metric"], row["k"]) == ("ndcg", k)]
+    values = {(row["model"], row["candidates"]): f"{row['value']:.4f}" for row in shown}
+    for model in dict.fromkeys(row["model"] for row in rows):
+        table.add_row(model, *(values.get((model, pool), "-") for pool in pools))
+    Console().print(table)
+
+
 def _columns(leaderboard: Rows, k: int) -> list[_Column]:
     has_cold = any(
         row["item_group"] == "cold" and row["user_group"] == "all" for row in leaderboard

@@ -15,7 +15,6 @@ from longtail.behaviour.interactions import InteractionSettings, clean_interacti
 from longtail.behaviour.items import ItemSettings, clean_items
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
-from longtail.behaviour.signals import SignalPresets, Signals
 from longtail.behaviour.splits import (
     SPLITS,
     Assignment,
@@ -35,7 +34,6 @@ def clean_behaviour(
     raw_interactions: ir.Table,
     raw_items: ir.Table,
     parameters: BehaviourCleaningParameters,
-    presets: SignalPresets,
 ) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Type and clean both files, and make sure that somebody can be evaluated.
 
@@ -56,16 +54,16 @@ def clean_behaviour(
     items = clean_items(
         raw_items, ItemSettings(parameters.clean_text, parameters.non_product_patterns)
     )
-    settings = _interaction_settings(parameters, presets)
+    settings = _interaction_settings(parameters)
     log = clean_interactions(raw_log, items.catalogue, settings)
-    assignment = _assign(log.interactions, parameters, presets)
+    assignment = _assign(log.events, parameters)
     reason = assignment.reason
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
         "missing_timestamp"
     ):
         # Rows without time were rejected for a temporal split that will not be made.
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
-        assignment = _assign(log.interactions, parameters, presets)
+        assignment = _assign(log.events, parameters)
     evaluation = count_evaluation(assignment, items.report["rows_kept"]) | {"reason": reason}
     check_evaluable(evaluation)
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
@@ -74,14 +72,14 @@ def clean_behaviour(
 
 
 def split_interactions(
-    interactions: ir.Table, parameters: BehaviourCleaningParameters, presets: SignalPresets
+    interactions: ir.Table, parameters: BehaviourCleaningParameters
 ) -> tuple[ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Split the user-item pairs of the interactions and say how.
 
     Returns:
         train, validation and test interactions, and the split's protocol, counts and fingerprint.
     """
-    assignment = _assign(interactions, parameters, presets)
+    assignment = _assign(interactions, parameters)
     train, validation, test = (split_table(assignment, name).cache() for name in SPLITS)
     cutoffs = assignment.cutoffs
     split = {
@@ -134,9 +132,7 @@ def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:
     return [plot(data_profile) for plot in PLOTS.values()]
 
 
-def _interaction_settings(
-    parameters: BehaviourCleaningParameters, presets: SignalPresets
-) -> InteractionSettings:
+def _interaction_settings(parameters: BehaviourCleaningParameters) -> InteractionSettings:
     last_day = parameters.latest_date or (datetime.now(UTC) + timedelta(days=1)).date()
     return InteractionSettings(
         timestamps=parameters.timestamps,
@@ -147,14 +143,12 @@ def _interaction_settings(
         double_click_seconds=parameters.double_click_seconds,
         robots=parameters.robots,
         k_core=parameters.k_core,
-        signals=_signals(parameters, presets),
+        signals=parameters.signals,
         seed=parameters.seed,
     )
 
 
-def _assign(
-    interactions: ir.Table, parameters: BehaviourCleaningParameters, presets: SignalPresets
-) -> Assignment:
+def _assign(interactions: ir.Table, parameters: BehaviourCleaningParameters) -> Assignment:
     settings = SplitSettings(
         protocol=parameters.protocol,
         earliest=_unix_seconds(parameters.earliest_date),
@@ -163,11 +157,7 @@ def _assign(
         hidden_share=parameters.hidden_share,
         fold_in=parameters.fold_in,
     )
-    return split_pairs(interactions, settings, _signals(parameters, presets))
-
-
-def _signals(parameters: BehaviourCleaningParameters, presets: SignalPresets) -> Signals | None:
-    return getattr(presets, parameters.preset) if parameters.preset else None
+    return split_pairs(interactions, settings, parameters.signals)
 
 
 def _unix_seconds(day: date) -> int:

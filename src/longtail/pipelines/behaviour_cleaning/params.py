@@ -2,11 +2,12 @@
 
 import re
 from datetime import date
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from longtail.behaviour.robots import Robots
+from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import ProtocolChoice
 
 FIRST_CALENDAR_DATE = date(1974, 1, 1)
@@ -80,10 +81,15 @@ class BehaviourCleaningParameters(BaseModel):
         allow_inf_nan=False,
         description="Smallest rating that says a user liked an item; null accepts every row.",
     )
-    preset: Literal["shop", "video", "music", "books", "news"] | None = Field(
+    preset: str | None = Field(
         default=None,
-        description="What events, ratings, quantities, repeats and age weigh, by kind of data: a "
-        "name under signal_presets; null: every user-item pair weighs 1.",
+        description="What events, ratings, quantities, repeats and age weigh, by kind of data: "
+        "shop, video, music, books, news or a name of your own among the signal_presets.",
+    )
+    signals: Signals | None = Field(
+        default=None,
+        description="The same said in full, in place of a preset; without either every user-item "
+        "pair weighs 1.",
     )
     double_click_seconds: float | None = Field(
         default=2.0,
@@ -146,6 +152,18 @@ class BehaviourCleaningParameters(BaseModel):
         description="Seed of the order of interactions with equal or without time, and of the "
         "draw of hidden items and users.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_chosen_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Put the chosen of the ``signal_presets`` into ``signals`` and forget the others."""
+        values = dict(values)
+        presets, name = values.pop("signal_presets", {}), values.get("preset")
+        if name is not None and values.get("signals") is None:
+            if name not in presets:
+                raise ValueError(f"there is no preset '{name}'; there are {', '.join(presets)}")
+            values["signals"] = presets[name]
+        return values
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:

@@ -11,7 +11,7 @@ from longtail.pipelines.behaviour_cleaning.nodes import (
 )
 from longtail.reporting.profile_figures import PLOTS
 
-PARAMETERS = ["params:behaviour_cleaning", "params:signal_presets"]
+PARAMETERS = "params:behaviour_cleaning"
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
 
 
@@ -21,7 +21,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 clean_behaviour,
-                inputs=["raw_interactions", "raw_items", *PARAMETERS],
+                inputs=["raw_interactions", "raw_items", PARAMETERS],
                 outputs=[
                     "interactions@ibis",
                     "rejected_interactions",
@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_interactions,
-                inputs=["interactions@ibis", *PARAMETERS],
+                inputs=["interactions@ibis", PARAMETERS],
                 outputs=[*SPLIT_TABLES, "split"],
                 name="split_interactions",
             ),
@@ -45,7 +45,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 profile_behaviour,
-                inputs=["items@ibis", *SPLIT_TABLES, "cleaning_report", PARAMETERS[0]],
+                inputs=["items@ibis", *SPLIT_TABLES, "cleaning_report", PARAMETERS],
                 outputs="data_profile",
                 name="profile_behaviour",
             ),

@@ -1,0 +1,67 @@
+"""New items and new users: what is found among new items alone, and how fast users warm up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from longtail.metrics.leaderboard import Row
+from longtail.metrics.ranking import RANKING_METRICS
+from longtail.metrics.scoring import ALL, WARM_ONLY
+
+COLD, WARM, MIXED, HARMONIC = "cold", "warm", "mixed", "harmonic"
+
+
+def candidate_pools(leaderboard: Sequence[Row], cold_leaderboard: Sequence[Row]) -> list[Row]:
+    """Return the quality of each model by the items that may be recommended.
+
+    ``cold``: new items alone, as candidates and as targets. ``warm``: the same with items that have
+    a history. ``mixed``: the whole catalogue. ``harmonic``: the harmonic mean of cold and warm,
+    near zero for a model that can do one only.
+
+    Args:
+        leaderboard: rows of lists from the whole catalogue.
+        cold_leaderboard: rows of lists from new items alone.
+
+    Returns:
+        {model, candidates, metric, k, value, ci_low, ci_high, n_users} over all users with a
+        history; the harmonic mean has no interval.
+    """
+    rows = [
+        *_pool(cold_leaderboard, COLD, suffix="", item_group="cold"),
+        *_pool(leaderboard, WARM, suffix=WARM_ONLY, item_group=ALL),
+        *_pool(leaderboard, MIXED, suffix="", item_group=ALL),
+    ]
+    return rows + list(_harmonic_means(rows))
+
+
+def _pool(rows: Sequence[Row], pool: str, suffix: str, item_group: str) -> Iterator[Row]:
+    for row in rows:
+        metric = str(row["metric"]).removesuffix(suffix)
+        if (
+            row["metric"] == metric + suffix
+            and metric in RANKING_METRICS
+            and (row["item_group"], row["user_group"]) == (item_group, ALL)
+        ):
+            kept = {name: row[name] for name in ("k", "value", "ci_low", "ci_high", "n_users")}
+            yield {"model": row["model"], "candidates": pool, "metric": metric} | kept
+
+
+def _harmonic_means(rows: Sequence[Row]) -> Iterator[Row]:
+    cold, warm = (
+        {_cell(row): row for row in rows if row["candidates"] == pool} for pool in (COLD, WARM)
+    )
+    for cell in cold.keys() & warm.keys():
+        values = float(cold[cell]["value"] or 0), float(warm[cell]["value"] or 0)
+        mean = 2 * values[0] * values[1] / sum(values) if sum(values) else 0.0
+        users = min(int(side[cell]["n_users"] or 0) for side in (cold, warm))
+        yield warm[cell] | {
+            "candidates": HARMONIC,
+            "value": mean,
+            "ci_low": None,
+            "ci_high": None,
+            "n_users": users,
+        }
+
+
+def _cell(row: Row) -> tuple[str, str, int]:
+    return str(row["model"]), str(row["metric"]), int(row["k"] or 0)

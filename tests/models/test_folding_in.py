@@ -1,0 +1,104 @@
+"""Users that a model was not fitted on: their histories, the fitted items."""
+
+import contextlib
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from irspack import IALSRecommender
+from tests.models.worlds import histories_of, taste_world, tiny_data
+
+from longtail.behaviour.histories import Histories
+from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models.als import ALS
+from longtail.models.base import Recommender, TrainingData
+from longtail.models.factors import solve_user_factors
+from longtail.models.ials import IALS
+
+
+@pytest.fixture(scope="module")
+def world() -> TrainingData:
+    return taste_world(60, 30, share=0.5)
+
+
+@pytest.fixture(scope="module")
+def newcomers(world: TrainingData) -> TrainingData:
+    """Three users: with four even items, with one odd item, with none."""
+    pairs = np.array([[0, 0], [0, 4], [0, 8], [0, 12], [1, 3]])
+    own = histories_of(pairs, 3, 30)
+    return replace(world, histories=replace(own, reference=world.histories))
+
+
+def test_one_factor_solved_by_hand() -> None:
+    # (1 * (1 + 4) + 2 * 1 + 3) x = 5 * 1
+    confidence = sp.csr_array(np.array([[2.0, 0.0]]))
+    response = sp.csr_array(np.array([[5.0, 0.0]]))
+    factors = np.array([[1.0], [2.0]], dtype=np.float32)
+    solved = solve_user_factors(factors, confidence, response, 1.0, np.array([3.0]))
+    np.testing.assert_allclose(solved, [[0.5]])
+
+
+def test_als_factors_are_those_of_the_library(world: TrainingData, newcomers: TrainingData) -> None:
+    model = ALS(factors=6, regularization=0.5, alpha=5.0)
+    arrays = model.fit(world)
+    library = AlternatingLeastSquares(factors=6, regularization=0.5, alpha=5.0)
+    library.item_factors = arrays["item_factors"]
+    expected = library.recalculate_user(np.arange(3), sp.csr_matrix(newcomers.histories.matrix()))
+    solved = model.fold_in(arrays, newcomers)["user_factors"]
+    np.testing.assert_allclose(solved[:2], expected[:2], rtol=1e-3, atol=1e-5)
+    assert not solved[2].any()
+
+
+def test_ials_factors_are_those_of_the_library(
+    world: TrainingData, newcomers: TrainingData
+) -> None:
+    model = IALS(factors=6, regularization=0.01, unobserved_weight=0.2)
+    library = IALSRecommender(
+        sp.csr_matrix(world.histories.matrix()),
+        n_components=6,
+        reg=0.01,
+        alpha0=0.2,
+        train_epochs=12,
+        random_seed=world.seed,
+        n_threads=1,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        library.learn()
+    expected = library.compute_user_embedding(sp.csr_matrix(newcomers.histories.matrix()))
+    solved = model.fold_in(model.fit(world), newcomers)["user_factors"]
+    np.testing.assert_allclose(solved, expected, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted((COLLABORATIVE | LANGUAGE).keys() - {"random"}))
+def test_every_model_serves_users_it_was_not_fitted_on(
+    world: TrainingData, newcomers: TrainingData, name: str
+) -> None:
+    world, newcomers = (
+        replace(data, tfidf_vectors=world.item_vectors) for data in (world, newcomers)
+    )
+    model: Recommender = (COLLABORATIVE | LANGUAGE)[name]()
+    scores = model.score(model.fold_in(model.fit(world), newcomers), newcomers, np.arange(3))
+    assert scores.shape == (3, 30)
+    assert np.isfinite(scores).all()
+    if name not in {"popularity", "popularity_recent"}:
+        unseen_even, odd = np.arange(2, 30, 4), np.arange(1, 30, 2)
+        assert scores[0, unseen_even].mean() > scores[0, odd].mean()
+
+
+def test_counts_are_those_of_the_users_that_were_fitted() -> None:
+    fitted = tiny_data().histories
+    own = Histories(
+        fitted.user_ids[:1],
+        fitted.item_ids,
+        np.array([0], np.int32),
+        np.array([3], np.int32),
+        np.ones(1, np.float32),
+        np.zeros(1),
+        reference=fitted,
+    )
+    np.testing.assert_array_equal(own.item_counts(), fitted.item_counts())
+    np.testing.assert_array_equal(own.recent_counts(0.5), fitted.recent_counts(0.5))
+    np.testing.assert_array_equal(own.history_lengths(), [1])
