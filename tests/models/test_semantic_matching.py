@@ -40,17 +40,20 @@ def world(tiny_encoder: Path) -> TrainingData:
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])
-def test_each_part_alone_finds_the_taste(world: TrainingData, similarity: str) -> None:
+def test_vectors_and_attributes_find_the_taste(world: TrainingData, similarity: str) -> None:
     blind = replace(world, item_vectors=np.zeros_like(world.item_vectors))
     silent = {"text_weight": 0, "attribute_weight": 0, "similarity": similarity}
-    for data, weights in [
-        (world, {}),
-        (blind, {"text_weight": 1}),
-        (blind, {"attribute_weight": 1}),
-    ]:
-        assert quality(SemanticMatching(**silent | weights), data) > 0.9
+    assert quality(SemanticMatching(**silent), world) > 0.9
+    assert quality(SemanticMatching(**silent | {"attribute_weight": 1}), blind) > 0.9
     assert quality(SemanticMatching(**silent), blind) < 0.6
     assert quality(Popularity(), world) < 0.6
+
+
+def test_the_user_as_text_is_close_to_what_the_user_likes(world: TrainingData) -> None:
+    arrays = SemanticMatching(text_weight=1, attribute_weight=0).fit(world)
+    cosines = arrays["user_text_vectors"] @ world.item_vectors.T
+    liked = np.arange(60)[:, None] % 2 == KINDS[None]
+    assert cosines[liked].min() > cosines[~liked].max()
 
 
 def test_vectors_alone_are_the_text_profile(world: TrainingData) -> None:
@@ -92,14 +95,25 @@ def test_the_text_of_a_user_is_the_latest_items_newest_first() -> None:
 def test_texts_are_encoded_once(world: TrainingData) -> None:
     kept: dict[str, dict[str, np.ndarray]] = {}
     model = SemanticMatching(text_weight=0.5)
-    first = model.fit(replace(world, checkpoints=kept))
+    model.fit(replace(world, checkpoints=kept))
     (key,) = kept
-    kept[key] = {"embeddings": kept[key]["embeddings"].copy()}
-    second = SemanticMatching(text_weight=0.5, similarity="dot").fit(
-        replace(world, checkpoints=kept)
-    )
+    kept[key] = {"embeddings": np.zeros_like(kept[key]["embeddings"])}
+    other = SemanticMatching(text_weight=0.5, similarity="dot")
+    arrays = other.fit(replace(world, checkpoints=kept))
     assert list(kept) == [key]
-    assert first["user_vectors"].shape == second["user_vectors"].shape
+    assert len(np.unique(arrays["user_text_vectors"], axis=0)) == 1
+
+
+def test_other_users_are_folded_in(world: TrainingData) -> None:
+    model = SemanticMatching(text_weight=0.5)
+    few = shuffled(taste_world(8, 40, share=0.4, new_items=NEW_ITEMS, seed=9)).histories
+    others = replace(world, histories=few)
+    arrays = model.fold_in(model.fit(world), others)
+    scores = model.score(arrays, others, np.arange(8))
+    liked = np.arange(8)[:, None] % 2 == KINDS[None]
+    assert (
+        scores[liked].reshape(8, -1).min(axis=1) > scores[~liked].reshape(8, -1).max(axis=1)
+    ).all()
 
 
 def test_a_user_text_without_texts_is_not_applicable() -> None:

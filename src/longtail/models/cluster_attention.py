@@ -76,6 +76,8 @@ class ClusterAttention(NetworkRecommender):
         sequences = Sequences.of(histories)
         context = ItemContext.of(histories, self.recent_share)
         times = comparable_times(histories)
+        network.known.copy_(torch.from_numpy(context.now()))
+        network.now.fill_(times.max(initial=0) / DAY)
         moments = torch.from_numpy(times)
         users = torch.from_numpy(histories.users.astype(np.int64))
         neighbours = keep_strongest(data.text_neighbours, HARD_NEGATIVES_FROM)
@@ -136,8 +138,7 @@ class ClusterAttention(NetworkRecommender):
         device = device_of(network)
         sequences = Sequences.of(data.histories)
         times = torch.from_numpy(comparable_times(data.histories))
-        now = times.max() if len(times) else torch.tensor(0.0)
-        known = torch.from_numpy(ItemContext.of(data.histories, self.recent_share).now())
+        now = network.now.cpu()
         n_items = data.histories.n_items
         result = np.empty((len(users), n_items), dtype=np.float32)
         with torch.inference_mode():
@@ -146,9 +147,9 @@ class ClusterAttention(NetworkRecommender):
                 logits = network(
                     sequences.items[rows].to(device),
                     present.to(device),
-                    ((now - times[rows]).float() / DAY).to(device),
+                    (now - times[rows] / DAY).float().to(device),
                     torch.arange(n_items, device=device),
-                    known[None].to(device),
+                    network.known[None],
                 )
                 result[start : start + len(rows)] = logits.cpu().numpy()
         return result
@@ -174,6 +175,8 @@ class _Attention(nn.Module):
     features: Tensor
     axes: Tensor
     centres: Tensor
+    known: Tensor
+    now: Tensor
 
     def __init__(
         self, texts: Tensor, attributes: Tensor, dimensions: int, axes: int, clusters: int
@@ -184,6 +187,9 @@ class _Attention(nn.Module):
         # Features are in the data: they need not be stored with the weights.
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("axes", torch.zeros(n_items, axes))
+        # What is known of the items when the training ends, and that day, for later users.
+        self.register_buffer("known", torch.zeros(n_items, len(CONTEXT)))
+        self.register_buffer("now", torch.zeros((), dtype=torch.float64))
         self.register_buffer("centres", torch.zeros(clusters, axes))
         # The leading axes of the texts and a random projection of the attributes, scaled so that
         # the entries of a vector of length 1 are about 1.

@@ -157,7 +157,7 @@ def _quality(data: TrainingData, targets: ValidationTargets, k: int) -> float:
 
 def _search_ms(data: TrainingData, targets: ValidationTargets) -> float:
     """Return the milliseconds that it takes to score the catalogue for one user."""
-    profiles = user_profiles(data, 1.0)[targets.users[:TIMED_USERS]]
+    profiles = user_profiles(data, targets.users[:TIMED_USERS], 1.0)
     return _milliseconds(lambda: profiles @ data.item_vectors.T) / max(1, len(profiles))
 
 

@@ -53,13 +53,15 @@ class InterestNetwork(NetworkRecommender):
 
     def network(self, data: TrainingData) -> nn.Module:
         """Return the layers."""
-        return _Layers(data.item_vectors.shape[1], self.dimensions, self.hidden, self.dropout)
+        n_items, size = data.item_vectors.shape
+        return _Layers(n_items, size, self.dimensions, self.hidden, self.dropout)
 
     def objective(self, network: Any, data: TrainingData) -> Objective:
         """Return the binary cross-entropy of every interaction that has an earlier one."""
         histories = data.histories
         sequences = Sequences.of(histories)
         context = ItemContext.of(histories, self.recent_share)
+        network.known.copy_(torch.from_numpy(context.now()))
         times = comparable_times(histories)
         users = torch.from_numpy(histories.users.astype(np.int64))
         vectors = torch.from_numpy(data.item_vectors)
@@ -130,7 +132,7 @@ class InterestNetwork(NetworkRecommender):
         device = device_of(network)
         sequences = Sequences.of(data.histories)
         vectors = torch.from_numpy(data.item_vectors)
-        known = torch.from_numpy(ItemContext.of(data.histories, self.recent_share).now())
+        known = network.known.cpu()
         result = np.empty((len(users), len(vectors)), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(users), SCORED_AT_ONCE):
@@ -165,8 +167,12 @@ Parts = tuple[Tensor, Tensor, Tensor]
 class _Layers(nn.Module):
     """Scores pairs of users (n, 1, size) and items (n or 1, m, size) with (n, m, k) side facts."""
 
-    def __init__(self, size: int, dimensions: int, hidden: int, dropout: float):
+    known: Tensor
+
+    def __init__(self, n_items: int, size: int, dimensions: int, hidden: int, dropout: float):
         super().__init__()
+        # What is known of the items when the training ends, for users who come later.
+        self.register_buffer("known", torch.zeros(n_items, len(CONTEXT)))
         # Leading axes, scaled so that the entries of a vector of length 1 are about 1.
         self.user = nn.Parameter(torch.eye(size, dimensions) * size**0.5)
         self.item = nn.Parameter(torch.eye(size, dimensions) * size**0.5)

@@ -14,7 +14,9 @@ from longtail.models.attributes import attribute_vectors
 from longtail.models.base import Arrays, Recommender, TrainingData, content_digest
 from longtail.models.text_profile import user_profiles
 from longtail.text.encoder import EncoderParameters, TextEncoder
-from longtail.text.whitening import unit_length, whiten
+from longtail.text.whitening import unit_length
+
+RIDGE = 0.01
 
 
 class SemanticMatching(Recommender):
@@ -48,67 +50,88 @@ class SemanticMatching(Recommender):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return ``user_vectors`` and ``item_vectors``, the fused parts of both.
+        """Return what users and items are compared by.
+
+        ``item_vectors``: the fused parts of the items; ``attributes`` (n_items, d) and, where the
+        user as text counts, ``reader``: a linear map from embeddings to the item vectors, and
+        ``user_text_vectors`` (n_users, d).
 
         Raises:
             NotApplicableError: the user as text is wanted and items have no texts or embeddings.
         """
-        user_parts, item_parts = [user_profiles(data, self.recency_decay)], [data.item_vectors]
-        weights = [1.0]
+        known = data.histories.item_counts() > 0
         attributes = attribute_vectors(
-            data.item_attributes,
-            data.histories.item_counts() > 0,
-            self.attribute_dimensions,
-            data.seed,
+            data.item_attributes, known, self.attribute_dimensions, data.seed
         )
-        if attributes.shape[1] and self.attribute_weight:
-            behaviour = data.histories.matrix(
-                data.histories.weights * data.histories.recency_weights(self.recency_decay)
-            )
-            user_parts.append(unit_length(behaviour @ attributes))
-            item_parts.append(attributes)
-            weights.append(self.attribute_weight)
+        parts = {"attributes": attributes}
         if self.text_weight:
-            users, items = self._encoded(data)
-            user_parts.append(users)
-            item_parts.append(items)
-            weights.append(self.text_weight)
-        vectors = {
-            "user_vectors": _side_by_side(user_parts, weights),
-            "item_vectors": _side_by_side(item_parts, weights),
-        }
-        if self.similarity == "cosine":
-            vectors = {name: unit_length(rows) for name, rows in vectors.items()}
-        return vectors
+            parts["reader"] = _reader(data, known)
+        parts["item_vectors"] = self._fuse(
+            data.item_vectors, attributes, data.item_vectors if self.text_weight else None
+        )
+        return self.fold_in(parts, data)
+
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Encode the texts of the users of other data."""
+        if not self.text_weight:
+            return arrays
+        texts = user_texts(data, self.profile_items, self.words_per_item)
+        vectors = np.zeros((len(texts), arrays["reader"].shape[1]), dtype=np.float32)
+        has_text = texts != ""
+        if has_text.any():
+            vectors[has_text] = _read(_embeddings(texts[has_text], data), arrays["reader"])
+        return arrays | {"user_text_vectors": vectors}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Return the cosines or dot products of the fused vectors."""
-        return arrays["user_vectors"][users] @ arrays["item_vectors"].T
-
-    def _encoded(self, data: TrainingData) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return unit vectors of the users' texts and of the items' texts, on the same axes."""
-        known = data.item_texts != ""
-        if not known.any() or len(data.item_embeddings) == 0:
-            raise NotApplicableError(
-                "SemanticMatching is left out: its text_weight needs the texts of the items and"
-                " their embeddings."
-            )
-        texts = user_texts(data, self.profile_items, self.words_per_item)
-        has_text = texts != ""
-        embeddings = np.zeros((len(texts), data.item_embeddings.shape[1]), dtype=np.float32)
-        if has_text.any():
-            embeddings[has_text] = _embeddings(texts[has_text], data)
-        # The axes are those of the items of the training period, for both.
-        reference = known & (data.histories.item_counts() > 0)
-        rows = whiten(
-            np.concatenate([data.item_embeddings, embeddings]),
-            known=np.concatenate([known, has_text]),
-            reference=np.concatenate([reference, np.zeros_like(has_text)]),
-            dimensions=data.item_vectors.shape[1],
+        """Return the cosines or dot products of the fused parts."""
+        histories = data.histories
+        weights = histories.weights * histories.recency_weights(self.recency_decay)
+        vectors = self._fuse(
+            user_profiles(data, users, self.recency_decay),
+            unit_length(histories.matrix(weights)[users] @ arrays["attributes"]),
+            arrays["user_text_vectors"][users] if self.text_weight else None,
         )
-        return rows[len(known) :], rows[: len(known)]
+        return vectors @ arrays["item_vectors"].T
+
+    def _fuse(
+        self,
+        vectors: NDArray[np.float32],
+        attributes: NDArray[np.float32],
+        texts: NDArray[np.float32] | None,
+    ) -> NDArray[np.float32]:
+        """Put the weighted parts side by side."""
+        parts = [vectors, np.float32(self.attribute_weight**0.5) * attributes]
+        if texts is not None:
+            parts.append(np.float32(self.text_weight**0.5) * texts)
+        fused = np.concatenate(parts, axis=1)
+        return unit_length(fused) if self.similarity == "cosine" else fused
+
+
+def _reader(data: TrainingData, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the (d + 1, k) linear map from embeddings to item vectors, by ridge regression.
+
+    The item vectors are whitened embeddings: the map brings other texts onto the same axes.
+    """
+    fitted = known & (data.item_texts != "") if len(data.item_texts) else known & False
+    if not fitted.any() or len(data.item_embeddings) == 0:
+        raise NotApplicableError(
+            "SemanticMatching is left out: its text_weight needs the texts of the items and their"
+            " embeddings."
+        )
+    inputs = _with_constant(data.item_embeddings[fitted]).astype(np.float64)
+    gram = inputs.T @ inputs + RIDGE * np.eye(inputs.shape[1])
+    return np.linalg.solve(gram, inputs.T @ data.item_vectors[fitted]).astype(np.float32)
+
+
+def _read(embeddings: NDArray[np.float32], reader: NDArray[np.float32]) -> NDArray[np.float32]:
+    return unit_length(_with_constant(embeddings) @ reader)
+
+
+def _with_constant(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    ones = np.ones((len(embeddings), 1), dtype=np.float32)
+    return np.concatenate([unit_length(embeddings), ones], axis=1)
 
 
 def _embeddings(texts: NDArray[np.object_], data: TrainingData) -> NDArray[np.float32]:
@@ -136,10 +159,3 @@ def user_texts(data: TrainingData, items: int, words: int) -> NDArray[np.object_
     for user, item in zip(histories.users[latest], histories.items[latest], strict=True):
         lists[user].append(short[item])
     return np.array(["; ".join(filter(None, parts)) for parts in lists], dtype=object)
-
-
-def _side_by_side(parts: list[NDArray[np.float32]], weights: list[float]) -> NDArray[np.float32]:
-    scaled = [
-        part * np.float32(np.sqrt(weight)) for part, weight in zip(parts, weights, strict=True)
-    ]
-    return np.concatenate(scaled, axis=1)

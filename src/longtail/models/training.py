@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Arrays, Recommender, TrainingData, content_digest
-from longtail.models.tuning import ValidationTargets, validation_ndcg
+from longtail.models.tuning import ValidationTargets, code_digest, validation_ndcg
 
 HELD_OUT_SHARE = 0.1
 LIST_LENGTH = 20
@@ -180,12 +180,12 @@ def train(recommender: NetworkRecommender, data: TrainingData) -> Arrays:
 
 
 def checkpoint_key(recommender: Recommender, data: TrainingData) -> str:
-    """Return a hash of all that the weights depend on: data, seed, model, settings, library."""
+    """Return a hash of all that the weights depend on: data, seed, model, settings, code."""
     parts = (
         data.digest,
         type(recommender).__qualname__,
         recommender.model_dump_json(),
-        torch.__version__,
+        code_digest(),
     )
     return content_digest({"parts": np.array(parts, dtype=object)})
 
