@@ -95,6 +95,25 @@ def test_scores_do_not_depend_on_the_block(model: NetworkRecommender, world: Tra
 
 
 @networks
+def test_users_of_other_data_are_scored_by_their_own_histories(
+    model: NetworkRecommender, world: TrainingData
+) -> None:
+    arrays = model.fit(world)
+    before = world.histories
+    few = before.users < 4
+    rows = {
+        name: getattr(before, name)[few] for name in ("users", "items", "weights", "timestamps")
+    }
+    others = replace(world, histories=replace(before, user_ids=before.user_ids[:4], **rows))
+    np.testing.assert_allclose(
+        model.score(model.fold_in(arrays, others), others, np.arange(4)),
+        model.score(arrays, world, np.arange(4)),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+@networks
 def test_a_user_without_a_history_gets_finite_scores(model: NetworkRecommender) -> None:
     pairs = np.argwhere(np.ones((12, 8), dtype=bool))
     data = replace(taste_world(13, 8, share=1), histories=histories_of(pairs, 13, 8))

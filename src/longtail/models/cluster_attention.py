@@ -55,23 +55,19 @@ class ClusterAttention(NetworkRecommender):
 
     def network(self, data: TrainingData) -> nn.Module:
         """Return the projections, with room for what k-means and SVD find."""
-        known = data.histories.item_counts() > 0
-        attributes = attribute_vectors(
-            data.item_attributes, known, self.attribute_dimensions, data.seed
-        )
-        size = min(self.behaviour_dimensions, *data.histories.matrix().shape)
-        clusters = min(self.clusters, int((data.histories.history_lengths() > 0).sum()))
+        has_attributes = not data.item_attributes.empty
         return _Attention(
             torch.from_numpy(data.item_vectors),
-            torch.from_numpy(attributes),
+            self.attribute_dimensions if has_attributes else 0,
             self.dimensions,
-            size,
-            max(1, clusters),
+            min(self.behaviour_dimensions, data.histories.n_items),
+            self.clusters,
         )
 
     def objective(self, network: Any, data: TrainingData) -> Objective:
         """Return the sampled softmax loss of every interaction that has an earlier one."""
         histories = data.histories
+        self._describe_items(network, data)
         self._group_users(network, data)
         sequences = Sequences.of(histories)
         context = ItemContext.of(histories, self.recent_share)
@@ -154,14 +150,21 @@ class ClusterAttention(NetworkRecommender):
                 result[start : start + len(rows)] = logits.cpu().numpy()
         return result
 
+    def _describe_items(self, network: Any, data: TrainingData) -> None:
+        """Put the attributes of the items into the network."""
+        known = data.histories.item_counts() > 0
+        found = attribute_vectors(data.item_attributes, known, self.attribute_dimensions, data.seed)
+        network.attributes[:, : found.shape[1]] = torch.from_numpy(found)
+
     def _group_users(self, network: Any, data: TrainingData) -> None:
         """Put the axes of the behaviour and the centres of the groups into the network."""
         behaviour = data.histories.matrix()
         active = np.flatnonzero(data.histories.history_lengths() > 0)
-        svd = TruncatedSVD(network.axes.shape[1], random_state=data.seed).fit(behaviour[active])
-        axes = torch.from_numpy(svd.components_.T.astype(np.float32))
-        network.axes.copy_(axes)
-        places = nn.functional.normalize(torch.from_numpy(behaviour[active] @ axes.numpy()), dim=1)
+        size = min(network.axes.shape[1], len(active))
+        svd = TruncatedSVD(size, random_state=data.seed).fit(behaviour[active])
+        network.axes[:, :size] = torch.from_numpy(svd.components_.T.astype(np.float32))
+        places = torch.from_numpy(behaviour[active] @ network.axes.numpy())
+        places = nn.functional.normalize(places, dim=1)
         n_groups = min(len(network.centres), len(np.unique(places.numpy().round(4), axis=0)))
         groups = KMeans(n_groups, n_init=4, random_state=data.seed).fit(places.numpy())
         # Where there are fewer kinds of users than groups, groups that nobody joins repeat others.
@@ -172,20 +175,19 @@ class ClusterAttention(NetworkRecommender):
 class _Attention(nn.Module):
     """Scores m candidates for n histories of L items."""
 
-    features: Tensor
+    texts: Tensor
+    attributes: Tensor
     axes: Tensor
     centres: Tensor
     known: Tensor
     now: Tensor
 
-    def __init__(
-        self, texts: Tensor, attributes: Tensor, dimensions: int, axes: int, clusters: int
-    ):
+    def __init__(self, texts: Tensor, attributes: int, dimensions: int, axes: int, clusters: int):
         super().__init__()
-        features = torch.cat([texts, attributes], dim=1)
-        n_items, size = features.shape
-        # Features are in the data: they need not be stored with the weights.
-        self.register_buffer("features", features, persistent=False)
+        n_items, size = texts.shape
+        # The texts are in the data: they need not be stored with the weights.
+        self.register_buffer("texts", texts, persistent=False)
+        self.register_buffer("attributes", torch.zeros(n_items, attributes))
         self.register_buffer("axes", torch.zeros(n_items, axes))
         # What is known of the items when the training ends, and that day, for later users.
         self.register_buffer("known", torch.zeros(n_items, len(CONTEXT)))
@@ -195,8 +197,8 @@ class _Attention(nn.Module):
         # the entries of a vector of length 1 are about 1.
         first = torch.cat(
             [
-                torch.eye(texts.shape[1], dimensions),
-                torch.randn(attributes.shape[1], dimensions) * dimensions**-0.5,
+                torch.eye(size, dimensions),
+                torch.randn(attributes, dimensions) * dimensions**-0.5,
             ]
         )
         first = first * size**0.5
@@ -213,6 +215,9 @@ class _Attention(nn.Module):
         place = (self.axes[history] * present[..., None]).sum(dim=1)
         return torch.cdist(nn.functional.normalize(place, dim=1), self.centres).argmin(dim=1)
 
+    def _features(self, items: Tensor) -> Tensor:
+        return torch.cat([self.texts[items], self.attributes[items]], dim=-1)
+
     def forward(
         self, history: Tensor, present: Tensor, age: Tensor, candidates: Tensor, context: Tensor
     ) -> Tensor:
@@ -225,7 +230,7 @@ class _Attention(nn.Module):
             candidates: (m,) items.
             context: (n or 1, m, 3) what is known of the candidates.
         """
-        wanted, own = self.features[candidates], self.features[history]
+        wanted, own = self._features(candidates), self._features(history)
         newer = torch.arange(history.shape[1] - 1, -1, -1, device=history.device)
         # Empty places have the age of some other interaction, which may be below 0.
         days = torch.log1p(age.clamp(min=0))
