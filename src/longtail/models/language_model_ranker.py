@@ -83,12 +83,14 @@ class LanguageModelRanker(NetworkRecommender):
             raise NotApplicableError(
                 "LanguageModelRanker is left out: its task is rating and the data have no ratings."
             )
+        click = self.task == "click"
         return _PairReader(
             self.model or data.language_model,
             self.max_tokens,
             self.trained_layers,
             self.lora_rank,
-            match_weight=FIRST_MATCH_WEIGHT if self.task == "click" else 0.0,
+            match_weight=FIRST_MATCH_WEIGHT if click else 0.0,
+            offset=-float(np.log(self.negatives)) if click else 0.0,
         )
 
     def objective(self, network: Any, data: TrainingData) -> Objective:
@@ -240,6 +242,7 @@ class _PairReader(nn.Module):
         trained_layers: int,
         lora_rank: int,
         match_weight: float,
+        offset: float,
     ):
         super().__init__()
         self.max_tokens = max_tokens
@@ -249,7 +252,7 @@ class _PairReader(nn.Module):
         last = nn.Linear(size, 1)
         # The first guess is the content match, or the mean rating, alone.
         nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        nn.init.constant_(last.bias, offset)
         self.head = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Dropout(0.1), last)
         self.match_weight = nn.Parameter(torch.tensor(match_weight))
         self.register_buffer("centre", torch.tensor(0.0))
