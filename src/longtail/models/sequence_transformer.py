@@ -1,0 +1,191 @@
+"""A causal transformer over the texts of a history: what comes next, in words."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from longtail.errors import NotApplicableError
+from longtail.models.base import Arrays, TrainingData
+from longtail.models.sequences import Sequences
+from longtail.models.training import NetworkRecommender, Objective, device_of
+
+SCORED_AT_ONCE = 512
+MAX_SHARPNESS = 50.0
+
+
+class SequenceTransformer(NetworkRecommender):
+    """Predict the next item from the text vectors of the latest ones.
+
+    Self-attention reads the sequence as in Kang, McAuley: Self-Attentive Sequential Recommendation,
+    ICDM 2018; a learned projection of the frozen language vectors takes the place of item ids (Hou
+    et al.: Towards Universal Sequence Representation Learning for Recommender Systems, KDD 2022),
+    so that new items are read and recommended like others. The loss is a softmax over the
+    catalogue or, where it is large, over a sample that is corrected for its popularity.
+    """
+
+    batch_size: int = Field(64, ge=1, description="Histories in a batch.")
+    epochs: int = Field(6, ge=1, description="Passes over the examples at most.")
+    dimensions: int = Field(96, ge=2, description="Size of the vectors of the transformer.")
+    layers: int = Field(2, ge=1, description="Blocks of the transformer.")
+    heads: int = Field(2, ge=1, description="Attention heads; they divide the dimensions.")
+    length: int = Field(30, ge=1, description="Latest items that are read.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of activations dropped.")
+    full_softmax_items: int = Field(
+        20_000, ge=0, description="Largest catalogue with a softmax over all items."
+    )
+    sampled_items: int = Field(2000, ge=1, description="Items drawn for a batch otherwise.")
+    popularity_correction: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the log popularity that the softmax is given and need not learn.",
+    )
+
+    evidence: ClassVar[str] = "what usually follows your latest items, in words"
+
+    def network(self, data: TrainingData) -> nn.Module:
+        """Return the projections and the transformer."""
+        return _Transformer(
+            data.item_vectors.shape[1], self.dimensions, self.layers, self.heads, self.dropout
+        )
+
+    def objective(self, network: Any, data: TrainingData) -> Objective:
+        """Return the softmax loss of every next item.
+
+        Raises:
+            NotApplicableError: the order of the interactions is unknown.
+        """
+        if not data.histories.has_order:
+            raise NotApplicableError(
+                "SequenceTransformer is left out: the order of the interactions is unknown."
+            )
+        sequences = Sequences.of(data.histories)
+        users, ends = _windows(sequences.first, self.length)
+        vectors = torch.from_numpy(data.item_vectors)
+        counts = torch.from_numpy(data.histories.item_counts()).double()
+        # An item nobody has is as likely as if half a user had it.
+        share = counts.clamp(min=0.5) / counts.sum()
+        n_items = len(vectors)
+
+        def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+            device = device_of(network)
+            rows, present = sequences.before(users[batch], ends[batch], self.length + 1)
+            items = sequences.items[rows]
+            states = network(vectors[items[:, :-1]].to(device), present[:, :-1].to(device))
+            # The first item of a window is predicted by none.
+            wanted = present[:, 1:] & present[:, :-1]
+            targets = items[:, 1:][wanted]
+            states = states[wanted.to(device)]
+            if n_items <= self.full_softmax_items:
+                given = self.popularity_correction * share.log().float()
+                logits = network.logits(states, vectors.to(device), given.to(device))
+                return nn.functional.cross_entropy(logits, targets.to(device))
+            drawn = torch.multinomial(share, self.sampled_items, True, generator=generator)
+            candidates, targets = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
+            targets = targets[: len(states)]
+            # A sample by popularity gives the softmax all of it: take back what is not wanted.
+            given = (self.popularity_correction - 1) * share[candidates].log().float()
+            logits = network.logits(states, vectors[candidates].to(device), given.to(device))
+            return nn.functional.cross_entropy(logits, targets.to(device))
+
+        return Objective(len(users), loss)
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the logits of the next item; zeros for users without a history."""
+        network = self.fitted_network(arrays, data)
+        device = device_of(network)
+        sequences = Sequences.of(data.histories)
+        vectors = torch.from_numpy(data.item_vectors)
+        result = np.empty((len(users), len(vectors)), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(users), SCORED_AT_ONCE):
+                block = users[start : start + SCORED_AT_ONCE]
+                rows, present = sequences.latest(block, self.length)
+                states = network(vectors[sequences.items[rows]].to(device), present.to(device))
+                logits = network.logits(states[:, -1], vectors.to(device))
+                logits[~present[:, -1].to(device)] = 0
+                result[start : start + len(block)] = logits.cpu().numpy()
+        return result
+
+
+class _Transformer(nn.Module):
+    """Reads (n, L, size) vectors of items, the newest last, and scores items that may follow."""
+
+    def __init__(self, size: int, dimensions: int, layers: int, heads: int, dropout: float):
+        super().__init__()
+        # The first guess of what follows is what reads like the latest item.
+        self.read = nn.Parameter(torch.eye(size, dimensions))
+        self.write = nn.Parameter(torch.eye(size, dimensions))
+        self.log_sharpness = nn.Parameter(torch.tensor(10.0).log())
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(_Block(dimensions, heads, dropout) for _ in range(layers))
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Return (n, L, dimensions) what follows each item, from it and those before it."""
+        position = torch.arange(vectors.shape[1], device=vectors.device)
+        distance = position[:, None] - position[None, :]
+        # A place without an item reads itself, so that no softmax is over nothing.
+        readable = (distance >= 0) & present[:, None, :] | (distance == 0)
+        states = self.dropout(vectors @ self.read)
+        for block in self.blocks:
+            states = block(states, distance.clamp(min=0), readable[:, None])
+        return states
+
+    def logits(self, states: Tensor, vectors: Tensor, given: Tensor | None = None) -> Tensor:
+        """Return (n, m) scores of m items after n states, plus what is given for the items."""
+        sharpness = self.log_sharpness.exp().clamp(max=MAX_SHARPNESS)
+        left = nn.functional.normalize(states, dim=-1) * sharpness
+        right = nn.functional.normalize(vectors @ self.write, dim=-1)
+        return nn.functional.linear(left, right, given)
+
+
+class _Block(nn.Module):
+    """Attention that fades with distance, then a network for each place, both added to the input.
+
+    The fading is that of Press, Smith, Lewis: Train Short, Test Long, ICLR 2022, with learned
+    slopes: it depends on the distance alone, so that a history may be cut anywhere.
+    """
+
+    def __init__(self, dimensions: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads = heads
+        self.before_attention = nn.LayerNorm(dimensions)
+        self.project = nn.Linear(dimensions, 3 * dimensions)
+        self.join = nn.Linear(dimensions, dimensions)
+        self.slopes = nn.Parameter(torch.linspace(0.1, 0.5, heads))
+        self.before_network = nn.LayerNorm(dimensions)
+        self.widen = nn.Linear(dimensions, 2 * dimensions)
+        self.narrow = nn.Linear(2 * dimensions, dimensions)
+        self.dropout = nn.Dropout(dropout)
+        for last in (self.join, self.narrow):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, states: Tensor, distance: Tensor, readable: Tensor) -> Tensor:
+        parts = self.project(self.before_attention(states)).chunk(3, dim=-1)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        fading = -self.slopes[:, None, None] * distance
+        mask = torch.where(readable, fading, -torch.inf)
+        read = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        states = states + self.dropout(self.join(read.transpose(1, 2).flatten(2)))
+        wide = self.dropout(nn.functional.gelu(self.widen(self.before_network(states))))
+        return states + self.dropout(self.narrow(wide))
+
+
+def _windows(first: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Return users and end rows of windows of length + 1 items that cover every next item once."""
+    lengths = first[1:] - first[:-1]
+    steps = (lengths - 1).clamp(min=0)
+    n_windows = (steps + length - 1) // length
+    users = torch.repeat_interleave(torch.arange(len(lengths)), n_windows)
+    begun = torch.cumsum(n_windows, 0) - n_windows
+    number = torch.arange(len(users)) - begun[users]
+    return users, first[users + 1] - number * length
