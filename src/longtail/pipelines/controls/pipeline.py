@@ -23,6 +23,9 @@ VECTORS: dict[str, str | None] = {
     "frozen": "language_vectors",
 }
 
+# Controls whose neighbours the item encoding has found.
+NEIGHBOURS_KNOWN = ("tfidf", "frozen")
+
 
 def create_pipeline() -> Pipeline:
     """Fit the hybrid with each control's vectors, recommend, and compare them all.
@@ -71,6 +74,7 @@ def _control_nodes(control: str) -> Pipeline:
             "frozen_neighbours": neighbours,
             "tfidf_neighbours": neighbours,
         }
+    if vectors is not None and control not in NEIGHBOURS_KNOWN:
         found = [
             Node(
                 nodes.find_neighbours,
