@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,50 +26,6 @@ SOURCES = COLLABORATIVE | LANGUAGE
 COLUMNS = ["item_id", "rank", "score", "title", "reason"]
 # Training curves of a model are looked at in MLflow and are no part of what it serves.
 CURVE = "curve."
-
-
-# What a model keeps for each user whom it was fitted on, one row a user.
-USER_ARRAYS = {"user_factors", "user_vectors", "user_profiles"}
-
-
-def known_user(model: FittedModel, user: int) -> FittedModel:
-    """Return the model for one user whom it was fitted on, as if there were no others."""
-    names = USER_ARRAYS & model.arrays.keys()
-    rows = {name: model.arrays[name][user : user + 1] for name in names}
-    return FittedModel(model.recommender, model.arrays | rows)
-
-
-def unknown_user(model: FittedModel, data: TrainingData) -> FittedModel:
-    """Return the model for the one user of other data than it was fitted on."""
-    return FittedModel(model.recommender, model.recommender.fold_in(model.arrays, data))
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneHistory(Histories):
-    """The history of one user, who stands among all users that the models were fitted on.
-
-    Attributes:
-        counts: (n_items,) users that have each item.
-        recents: (n_items,) recent interactions of each item.
-        ordered: whether the order of the user's items means anything.
-    """
-
-    counts: NDArray[np.int64]
-    recents: NDArray[np.int64]
-    ordered: bool
-
-    @property
-    def has_order(self) -> bool:
-        """Whether the models were fitted on histories in the order of time."""
-        return self.ordered
-
-    def item_counts(self) -> NDArray[np.int64]:
-        """Return the (n_items,) number of users that have each item."""
-        return self.counts
-
-    def recent_counts(self, share: float) -> NDArray[np.int64]:  # noqa: ARG002
-        """Return (n_items,) recent interactions, by the share of time that was fitted with."""
-        return self.recents
 
 
 @dataclass(frozen=True)
@@ -110,18 +65,16 @@ class ServedHybrid:
         return WordWeights.of(self.items["text"])
 
     @cached_property
-    def _nobody(self) -> OneHistory:
+    def _nobody(self) -> Histories:
         """Return the history of somebody who has nothing yet."""
-        return OneHistory(
+        return Histories(
             user_ids=np.array([""], dtype=object),
             item_ids=self.histories.item_ids,
             users=np.empty(0, np.int32),
             items=np.empty(0, np.int32),
             weights=np.empty(0, np.float32),
             timestamps=np.empty(0, np.float64),
-            counts=self.histories.item_counts(),
-            recents=self.histories.recent_counts(self.parameters.trend_share),
-            ordered=self.histories.has_order,
+            reference=self.histories,
         )
 
     def recommend(
@@ -146,7 +99,7 @@ class ServedHybrid:
         history = self._own(user) if user >= 0 else self._given(item_ids or ())
         data = TrainingData(history, item_vectors=self.item_vectors)
         sources = {
-            name: known_user(model, user) if user >= 0 else unknown_user(model, data)
+            name: _row_of(model, user) if user >= 0 else _folded_in(model, data)
             for name, model in self.sources.items()
         }
         table = recommend_hybrid(self.hybrid, sources, data, np.array([0]), k, self.parameters)
@@ -161,7 +114,7 @@ class ServedHybrid:
         )
         return table.assign(title=reasons["title"], reason=reasons["sentence"])[COLUMNS]
 
-    def _own(self, user: int) -> OneHistory:
+    def _own(self, user: int) -> Histories:
         """Return the history of a known user."""
         first, last = np.searchsorted(self.histories.users, [user, user + 1])
         return replace(
@@ -172,7 +125,7 @@ class ServedHybrid:
             timestamps=self.histories.timestamps[first:last],
         )
 
-    def _given(self, item_ids: Sequence[str]) -> OneHistory:
+    def _given(self, item_ids: Sequence[str]) -> Histories:
         """Return a history of given items, each as sure as a usual interaction."""
         found = self._items.get_indexer(
             pd.Index(list(dict.fromkeys(reversed(item_ids))), dtype=object)
@@ -224,11 +177,13 @@ class ServedHybrid:
         arrays = load_file(folder / "arrays.safetensors")
         items = pd.read_parquet(folder / "items.parquet")
         users = pd.read_parquet(folder / "users.parquet")
-        interactions: dict[str, Any] = _below("histories.", arrays)
         histories = Histories(
             user_ids=users["user_id"].to_numpy(dtype=object),
             item_ids=items["item_id"].to_numpy(dtype=object),
-            **interactions,
+            users=arrays["histories.users"],
+            items=arrays["histories.items"],
+            weights=arrays["histories.weights"],
+            timestamps=arrays["histories.timestamps"],
         )
         sources = {
             name: FittedModel(SOURCES[name](**setting), _below(f"source.{name}.", arrays))
@@ -244,6 +199,17 @@ class ServedHybrid:
             text_graph=unpack_sparse("text_graph", arrays),
             items=items,
         )
+
+
+def _row_of(model: FittedModel, user: int) -> FittedModel:
+    """Return the model with the row of one user that it was fitted on."""
+    rows = {name: model.arrays[name][user : user + 1] for name in model.recommender.user_arrays}
+    return FittedModel(model.recommender, model.arrays | rows)
+
+
+def _folded_in(model: FittedModel, data: TrainingData) -> FittedModel:
+    """Return the model with a row for a user that it was not fitted on."""
+    return FittedModel(model.recommender, model.recommender.fold_in(model.arrays, data))
 
 
 def _below(prefix: str, arrays: Arrays) -> Arrays:
