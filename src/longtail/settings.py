@@ -33,7 +33,7 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
-    "config_patterns": {"globals": ["globals*.yml"], "tracking": ["tracking*"]},
+    "config_patterns": {"globals": ["globals*.yml"], "tracking": ["tracking.yml"]},
     "custom_resolvers": {
         "project_root": lambda: str(PROJECT_ROOT),
         "environment_variable": environment_variable,

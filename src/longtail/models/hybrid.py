@@ -242,9 +242,8 @@ def recommend_hybrid(
     counts = np.log1p(data.histories.item_counts())
     tables = []
     size = 2000
-    for start in tqdm(
-        range(0, len(users), size), desc="Recommending", disable=len(users) <= size, leave=False
-    ):
+    starts = range(0, len(users), size)
+    for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
         proposed = propose(
             sources, data, users[start : start + size], parameters, candidates=candidates
         )
