@@ -3,8 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# MLflow starts four workers and a queue of jobs: for one reader that is a third of the speed.
+ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+
 .DEFAULT_GOAL := help
-.PHONY: help demo data test spark-test lint mlflow viz lock clean
+.PHONY: help demo data test spark-test kill-test lint mlflow viz lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,13 +37,16 @@ spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
 	@$(BIN)/python -m pytest tests/pipelines/test_engines.py
 
+kill-test: $(READY)  ## kill a run at every node, twice, and take it up again each time
+	@LONGTAIL_KILL_EVERY_NODE=1 $(BIN)/python -m pytest tests/test_killed_runs.py
+
 lint: $(READY)  ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
 mlflow: $(READY)  ## open the runs in MLflow
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(ONE_READER) $(BIN)/kedro mlflow ui
 
 viz: $(READY)  ## open the graph in Kedro-Viz
 	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run

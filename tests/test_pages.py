@@ -34,6 +34,8 @@ def serving(*command: str, project: Path) -> Iterator[str]:
     port = free_port()
     environment = os.environ | {
         "KEDRO_ENV": "test",
+        "MLFLOW_WORKERS": "1",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     with (project / "server.log").open("w") as log:
