@@ -25,7 +25,7 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 	@echo "Look further:"
 	@echo "  make mlflow    parameters and metrics of every run, side by side"
 	@echo "  make viz       the graph, with previews of tables and plots"
-	@echo "  notebooks/     the data, the leaderboard, one user's lists"
+	@echo "  notebooks/     the data, the models compared, one user followed"
 
 test: $(READY)  ## run the tests
 	@$(BIN)/python -m pytest

@@ -1,6 +1,7 @@
-"""Runs are killed before and inside each save; what they leave is never read as a result."""
+"""Runs are killed before and inside their saves; what they leave is never read as a result."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,98 @@ def test_killed_runs_are_never_read(project: Path, run_kedro: RunKedro) -> None:
     (run,) = client.search_runs([experiment], f"tags.run_id = '{encoding}'")
     assert run.info.status == "FINISHED"
     assert {run.data.tags["in.items"], run.data.tags["in.train_interactions"]} == {complete}
+
+
+# Kills the whole graph again and again; each run takes up what the one before had finished.
+RESUMER = """
+import json, os, signal, sys
+from pathlib import Path
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from longtail.hooks.tracking import TrackingHooks
+from longtail.runner import OnlyChangedRunner
+
+progress = int(sys.argv[1])
+bootstrap_project(Path.cwd())
+len(pipelines)
+
+
+class Killer:
+    def __init__(self, moment):
+        self.moment, self.nodes, self.saves = moment, 0, 0
+
+    @hook_impl
+    def before_pipeline_run(self, catalog):
+        self.catalog = catalog
+
+    @hook_impl
+    def before_node_run(self, node):
+        self.nodes += bool(node.outputs)
+        self.saves = 0
+
+    @hook_impl
+    def before_dataset_saved(self):
+        if self.moment == "before" and self.nodes > progress:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    # Before the hook that records the node.
+    @hook_impl(tryfirst=True)
+    def after_dataset_saved(self, dataset_name, node):
+        self.saves += 1
+        if self.moment == "inside" and self.nodes > progress and self.saves == len(node.outputs):
+            dataset = self.catalog[dataset_name]
+            path = Path(dataset._get_versioned_path(dataset.resolve_save_version()))
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+codes = []
+while not codes or codes[-1] == -signal.SIGKILL:
+    child = os.fork()
+    if child == 0:
+        session = KedroSession.create(Path.cwd(), env="test")
+        hooks = session._hook_manager
+        hooks.unregister(next(h for h in hooks.get_plugins() if isinstance(h, TrackingHooks)))
+        hooks.register(Killer(("inside", "before")[len(codes) % 2]))
+        session.run(runner=OnlyChangedRunner())
+        os._exit(0)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+json.dump(codes, Path("codes.json").open("w"))
+"""
+# Files that hold times: of fitting, or of the report itself.
+TIMED = ("_trials", "evaluation_report")
+
+
+def contents(project: Path, version: str) -> dict[str, str]:
+    """The hashes of all that a run saved and that is the same in each run."""
+    record = json.loads((project / f"data/test/.runs/{version}.json").read_text())
+    return {name: sha for name, sha in record["hashes"].items() if not name.endswith(TIMED)}
+
+
+def test_killed_graph_is_taken_up_until_it_is_complete(
+    project: Path, finished_project_template: Path
+) -> None:
+    every = bool(os.environ.get("LONGTAIL_KILL_EVERY_NODE"))
+    completed = subprocess.run(
+        [sys.executable, "-c", RESUMER, "1" if every else "2"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=900,
+    )
+    codes = json.loads((project / "codes.json").read_text())
+    assert codes[-1] == 0
+    assert len(codes) - 1 >= (60 if every else 30)
+
+    last = max(statuses(project))
+    assert list(statuses(project).values()).count("complete") == 1
+    assert statuses(project)[last] == "complete"
+    (uninterrupted,) = statuses(finished_project_template)
+    assert contents(project, last) == contents(finished_project_template, uninterrupted)
+    told = "was killed: what it saved is left aside"
+    assert " ".join(completed.stderr.split()).count(told) == len(codes) - 1

@@ -25,7 +25,7 @@ def commit(project: Path) -> None:
 def newest_run(project: Path) -> str:
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("longtail").experiment_id
-    return client.search_runs([experiment])[0].info.run_id
+    return client.search_runs([experiment], "tags.run_id LIKE '%'")[0].info.run_id
 
 
 def files_in(folder: Path) -> set[Path]:

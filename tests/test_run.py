@@ -17,10 +17,11 @@ CLEANING = ["behaviour_cleaning"]
 
 
 def tracked_runs(project: Path) -> dict[str, Run]:
-    """Runs in the project's MLflow store, by Kedro session."""
+    """Runs of Kedro in the project's MLflow store, by session; without their trials."""
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return {run.data.tags["run_id"]: run for run in client.search_runs(experiments)}
+    runs = client.search_runs(experiments, "tags.run_id LIKE '%'")
+    return {run.data.tags["run_id"]: run for run in runs}
 
 
 def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> None:
@@ -34,10 +35,13 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
     assert 0 <= run.data.metrics["als.recall_at_20.tail"] <= 1
     assert run.data.tags["protocol"] == "temporal"
     assert run.data.tags["env"] == "test"
-    artifacts = MlflowClient(f"sqlite:///{finished_project}/mlflow.db").list_artifacts(
-        run.info.run_id
-    )
+    client = MlflowClient(f"sqlite:///{finished_project}/mlflow.db")
+    artifacts = client.list_artifacts(run.info.run_id)
     assert "leaderboard.json" in {artifact.path for artifact in artifacts}
+    children = client.search_runs([run.info.experiment_id], "tags.model = 'als'")
+    assert [child.data.tags["mlflow.parentRunId"] for child in children] == [run.info.run_id] * 2
+    assert "regularization" in children[0].data.params
+    assert 0 <= children[0].data.metrics["validation_ndcg_at_20"] <= 1
 
 
 def test_every_pipeline_runs_alone_and_tells_which_versions_it_read(
@@ -53,6 +57,7 @@ def test_every_pipeline_runs_alone_and_tells_which_versions_it_read(
     assert evaluation.tags["in.recommendations_hybrid"] == sessions["hybrid_scoring"]
     assert {name.split(".")[0] for name in evaluation.params} == {"evaluation", "upstream"}
     assert evaluation.params["upstream.tuning.trials"] == "2"
+    assert evaluation.tags["protocol"] == "temporal"
     assert evaluation.params["upstream.behaviour_cleaning.min_rating"] == "3.5"
     assert "test_interactions" in {
         entry.dataset.name for entry in runs[sessions["evaluation"]].inputs.dataset_inputs

@@ -17,9 +17,24 @@ def cli() -> None:
     """Commands of the project."""
 
 
-@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
-def run(**options: Any) -> Any:
+ONLY_CHANGED = click.Option(
+    ["--only-changed"],
+    is_flag=True,
+    help="Skip nodes whose code, parameters and inputs are as in an earlier run, and say which."
+    " Also goes on where a failed or killed run ended.",
+)
+
+
+@cli.command(name="run", params=[*kedro_run.params, ONLY_CHANGED], help=kedro_run.help)
+def run(only_changed: bool, **options: Any) -> Any:
     """Run the pipelines; what the user can mend is one sentence instead of a traceback."""
+    if only_changed:
+        if options["runner"] or options["only_missing_outputs"]:
+            raise click.UsageError(
+                "--only-changed has a runner of its own: leave out --runner and"
+                " --only-missing-outputs."
+            )
+        options["runner"] = "longtail.runner.OnlyChangedRunner"
     try:
         return kedro_run.callback(**options)  # type: ignore[misc]
     except Exception as error:
@@ -46,6 +61,31 @@ def reproduce(run_id: str) -> None:
         raise click.exceptions.Exit(1)
 
 
+@cli.command(name="baseline")
+@click.argument("run_id")
+def baseline(run_id: str) -> None:
+    """Mark an MLflow run: later runs of its data set and protocol log their difference to it."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+    from longtail import settings  # noqa: PLC0415
+    from longtail.hooks.extras import mark_baseline  # noqa: PLC0415
+
+    try:
+        run = mark_baseline(MlflowClient(f"sqlite:///{settings.PROJECT_ROOT}/mlflow.db"), run_id)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    except MlflowException as error:
+        raise click.ClickException(
+            f"There is no MLflow run {run_id}: `make mlflow` shows the runs and their ids."
+        ) from error
+    tags = run.data.tags
+    click.echo(
+        f"'{run.info.run_name}' is the baseline for {tags['dataset']} under the protocol"
+        f" {tags['protocol']}: later runs log their differences to it."
+    )
+
+
 def user_message(error: BaseException) -> str | None:
     """Return the sentence to show for an error, None where the traceback says more.
 
@@ -56,7 +96,35 @@ def user_message(error: BaseException) -> str | None:
             return parameter_message(str(cause))
         if isinstance(cause, UserError | DataValidationError | VersionNotFoundError):
             return str(cause)
+        if message := storage_message(str(cause)):
+            return message
     return None
+
+
+_REMEDIES = {
+    "No space left on device": "free space on the disk",
+    "Disk quota exceeded": "free space on the disk",
+    "File too large": "allow larger files",
+    "Read-only file system": "make the folder writable",
+    "Permission denied": "make the folder writable",
+}
+_SAVED_FILE = re.compile(r"filepath=\w+\('(?P<path>[^']+)'\)")
+
+
+def storage_message(text: str) -> str | None:
+    """Return what to do where results could not be saved, None for any other error.
+
+    Libraries wrap what the operating system says in errors of their own and keep its words.
+    """
+    reason = next((words for words in _REMEDIES if words in text), None)
+    if reason is None:
+        return None
+    file = _SAVED_FILE.search(text)
+    what = file["path"] if file else "A result"
+    return (
+        f"{what} could not be saved: {reason.lower()}. All that had been finished is kept:"
+        f" {_REMEDIES[reason]}, then `kedro run --only-changed` goes on from there."
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

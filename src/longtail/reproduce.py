@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from longtail.errors import UserError
+from longtail.files import link_or_copy
 from longtail.hooks.lineage import LINEAGE_FILE, git, package_versions
 from longtail.hooks.versions import follows_newest
 
@@ -178,14 +179,6 @@ def bring_inputs(
                 f"The input '{name}' has changed: the run read content {version},"
                 f" it is {dataset.resolve_load_version()} now."
             )
-
-
-def link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name; across file systems, where this is impossible, copy it."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def write_globals(scratch: Path, env: str | None, values: Mapping[str, Any]) -> None:

@@ -11,6 +11,9 @@ from longtail.hooks.inputs import InputHooks
 from longtail.hooks.progress import ProgressHooks
 from longtail.hooks.tracking import TrackingHooks
 
+# A run waits seconds, not minutes, for an MLflow server that is away.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 # The command line imports Kedro, which then uses its own logging, before this package.
@@ -30,7 +33,7 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
-    "config_patterns": {"globals": ["globals*.yml"]},
+    "config_patterns": {"globals": ["globals*.yml"], "tracking": ["tracking.yml"]},
     "custom_resolvers": {
         "project_root": lambda: str(PROJECT_ROOT),
         "environment_variable": environment_variable,

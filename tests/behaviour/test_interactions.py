@@ -278,3 +278,15 @@ def test_clean_interactions_stay_as_they_are(rows):
     again, rejected, _ = clean(as_text.to_numpy().tolist(), protocol="per_user")
     pd.testing.assert_frame_equal(kept, again)
     assert rejected.empty
+
+
+def test_copies_of_many_rows_are_duplicates_and_no_double_clicks():
+    rows = [
+        row(user=f"u{user}", item=item, dwell=str(dwell), time=str(NOON + 100 * dwell))
+        for user in range(40)
+        for item in ITEMS
+        for dwell in range(10)
+    ]
+    kept, rejected, _ = clean([*rows, *rows, *rows], double_click_seconds=2)
+    assert len(kept) == len(rows)
+    assert set(rejected["rule"]) == {"duplicate"}

@@ -1,8 +1,9 @@
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
-from longtail.behaviour.items import ITEM_COLUMNS, ItemSettings, clean_items
+from longtail.behaviour.items import ITEM_COLUMNS, ItemSettings, clean_items, standardise_price
 from longtail.errors import UserError
 
 
@@ -82,3 +83,21 @@ def test_items_that_are_no_products_are_rejected_by_pattern():
 def test_no_item_left_is_an_error():
     with pytest.raises(UserError, match=r"No item is left of the 2 rows.*items_columns.item_id"):
         clean(item(None), item(""))
+
+
+def standardised(prices, trained):
+    items = ibis.memtable(pd.DataFrame({"item_id": list("abcd"), "price": prices}))
+    known = ibis.memtable(pd.DataFrame({"item_id": trained}))
+    found = standardise_price(items, known).order_by("item_id").to_pandas()
+    assert found["price"].isna().tolist() == pd.isna(prices).tolist()
+    return found["price_standardised"].tolist()
+
+
+def test_prices_are_standardised_on_what_was_sold_in_training():
+    prices = np.array([10.0, 30.0, np.nan, 1000.0])
+    assert standardised(prices, ["a", "b", "c"]) == [-1, 1, 0, 98]
+
+
+@pytest.mark.parametrize("trained", [["a"], ["c"]])
+def test_prices_that_do_not_vary_stand_at_the_mean(trained):
+    assert standardised(np.array([10.0, 30.0, np.nan, 1000.0]), trained) == [0, 0, 0, 0]

@@ -14,7 +14,9 @@ from longtail.behaviour.splits import (
     check_evaluable,
     count_evaluation,
     fingerprint,
+    fold_in_table,
     split_table,
+    trained_items,
 )
 from longtail.errors import UserError
 
@@ -117,18 +119,60 @@ def test_item_cold_hides_whole_items_of_every_popularity():
     assert split != splits_of(assign(rows, "item_cold", seed=7, hidden_share=0.25))
 
 
-def test_user_cold_folds_hidden_users_in_with_the_same_held_out_interactions():
+def cold_users():
     rows = [(f"u{u:02}", f"i{i:02}", START + i) for u in range(40) for i in range(14)]
-    rows += [("short", f"i{i:02}", START + i) for i in range(5)]
-    frame = assign(rows, "user_cold", hidden_share=0.25).interactions.to_pandas()
-    assert set(frame.loc[frame["user_id"] == "short", "split"]) == {"train"}
-    test = frame[frame["split"] == "test"]
-    assert test["user_id"].nunique() == 10
-    assert set(test.groupby("user_id")["item_id"].agg(" ".join)) == {"i10 i11 i12 i13"}
-    history = frame[(frame["split"] == "train") & frame["user_id"].isin(test["user_id"])]
-    lengths = history.groupby("user_id").size().reindex(test["user_id"].unique(), fill_value=0)
-    assert sorted(lengths) == [0, 0, 1, 1, 3, 3, 5, 5, 10, 10]
-    assert history.groupby("user_id")["item_id"].max().eq("i09").all()
+    return [*rows, *(("short", f"i{i:02}", START + i) for i in range(5))]
+
+
+def test_user_cold_keeps_hidden_users_out_of_training():
+    frame = assign(cold_users(), "user_cold", hidden_share=0.25).interactions.to_pandas()
+    items = frame.pivot_table("item_id", "user_id", "split", aggfunc=list)
+    hidden = items[items["test"].notna()]
+    assert len(hidden) == 10
+    assert hidden[["train", "validation"]].isna().all(axis=None)
+    assert all(" ".join(row) == "i10 i11 i12 i13" for row in hidden["test"])
+    assert all(row == [f"i{i:02}" for i in range(10)] for row in hidden["fold_in"])
+    others = items.drop(hidden.index)
+    assert others[["test", "fold_in"]].isna().all(axis=None)
+    assert others["train"].map(len).to_dict() == {
+        user: 4 if user == "short" else 13 for user in others.index
+    }
+    assert set(others["validation"].map(" ".join)) == {"i13", "i04"}
+
+
+def test_histories_of_hidden_users_are_the_beginnings_of_one():
+    assignment = assign(cold_users(), "user_cold", hidden_share=0.25, fold_in=(0, 2, 3))
+    folded = fold_in_table(assignment, seed=42).to_pandas()
+    assert list(folded) == ["user_id", "item_id", "timestamp", "weight", "position"]
+    assert set(folded.groupby("user_id")["item_id"].agg(" ".join)) == {"i00 i01 i02"}
+    assert set(folded.groupby("user_id")["position"].agg(list).map(tuple)) == {(1, 2, 3)}
+    counts = count_evaluation(assignment, n_items=20)
+    assert counts["evaluated_users"] == 10
+    assert (counts["n_fold_in"], counts["n_test"]) == (30, 110)
+    check_evaluable(counts)
+    assert (
+        fold_in_table(assign(cold_users(), "per_user"), seed=42).count().to_pyarrow().as_py() == 0
+    )
+
+
+def test_trained_items_are_those_in_train():
+    rows = [("u", item, START + i) for i, item in enumerate("abcdefghij")]
+    assert set(trained_items(assign(rows)).to_pandas()["item_id"]) == set("abcdefgh")
+
+
+@settings(max_examples=4, deadline=None, phases=WITHOUT_SHRINKING)
+@given(seed=st.integers(0, 99), share=st.sampled_from([0.2, 0.25, 0.4]))
+def test_no_training_holds_anything_of_what_is_hidden(seed, share):
+    of_items = [(f"u{u:02}", f"i{i:02}", START + u) for i in range(40) for u in range(i + 1)]
+    for protocol, column, rows in (
+        ("item_cold", "item_id", of_items),
+        ("user_cold", "user_id", cold_users()),
+    ):
+        frame = assign(rows, protocol, seed, hidden_share=share).interactions.to_pandas()
+        assert len(frame) == len(rows)
+        is_hidden = frame["split"].isin(["test", "fold_in"])
+        assert is_hidden.any()
+        assert not set(frame.loc[is_hidden, column]) & set(frame.loc[~is_hidden, column])
 
 
 LOGS = st.dictionaries(

@@ -1,12 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
 from longtail.behaviour.histories import build_histories
 from longtail.errors import NotApplicableError
 from longtail.models.base import TrainingData
 from longtail.models.ease import EASE
+from longtail.models.graphs import nearest_by_cosine
 from longtail.models.random_ranking import RandomRanking
 from longtail.models.recent_popularity import RecentPopularity
 from longtail.models.tfidf_knn import TfidfKNN
@@ -16,15 +18,15 @@ START = 1_600_000_000
 
 
 def training_data(
-    *rows: tuple[str, str, float], tfidf_vectors: np.ndarray | None = None
+    *rows: tuple[str, str, float], tfidf_neighbours: sp.csr_array | None = None
 ) -> TrainingData:
     """Users u0..u3 and items a..e with the given (user, item, timestamp) rows."""
     table = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).assign(weight=1.0)
     users = np.array([f"u{n}" for n in range(4)], dtype=object)
     histories = build_histories(table, users, np.array(list("abcde"), dtype=object))
-    if tfidf_vectors is None:
+    if tfidf_neighbours is None:
         return TrainingData(histories)
-    return TrainingData(histories, tfidf_vectors=tfidf_vectors)
+    return TrainingData(histories, tfidf_neighbours=tfidf_neighbours)
 
 
 @pytest.fixture
@@ -113,7 +115,8 @@ def test_ease_refuses_a_large_catalogue_with_a_sentence(dated: TrainingData) -> 
 def test_tfidf_neighbours_by_hand() -> None:
     # a and b are alike, c and d at right angles to them, e has no text.
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, -1], [0, 0]], dtype=np.float32)
-    data = training_data(("u0", "a", 1), tfidf_vectors=vectors)
+    neighbours = nearest_by_cosine(vectors, 4)
+    data = training_data(("u0", "a", 1), tfidf_neighbours=neighbours)
     model = TfidfKNN(neighbours=4, sharpness=2.0, recency_decay=1.0)
     scores = model.score(model.fit(data), data, np.array([0, 1]))
     np.testing.assert_allclose(scores, [[0, 0.64, 0, 0, 0], [0, 0, 0, 0, 0]], atol=1e-6)

@@ -16,7 +16,10 @@ from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.als import ALS
 from longtail.models.base import Recommender, TrainingData
 from longtail.models.factors import solve_user_factors
-from longtail.models.ials import IALS
+from longtail.models.ials import IALS, FeatureIALS
+from longtail.models.neighbours import ItemKNN
+from longtail.models.text_metric import TextMetric
+from longtail.models.text_profile import TextProfile
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def test_every_model_serves_users_it_was_not_fitted_on(
     world: TrainingData, newcomers: TrainingData, name: str
 ) -> None:
     world, newcomers = (
-        replace(data, tfidf_vectors=world.item_vectors) for data in (world, newcomers)
+        replace(data, tfidf_neighbours=world.text_neighbours) for data in (world, newcomers)
     )
     model: Recommender = (COLLABORATIVE | LANGUAGE)[name]()
     scores = model.score(model.fold_in(model.fit(world), newcomers), newcomers, np.arange(3))
@@ -102,3 +105,36 @@ def test_counts_are_those_of_the_users_that_were_fitted() -> None:
     np.testing.assert_array_equal(own.item_counts(), fitted.item_counts())
     np.testing.assert_array_equal(own.recent_counts(0.5), fitted.recent_counts(0.5))
     np.testing.assert_array_equal(own.history_lengths(), [1])
+
+
+@pytest.mark.parametrize(
+    "recommender",
+    [
+        ALS(factors=4, regularization=1.0, iterations=200),
+        IALS(factors=4, epochs=200),
+        FeatureIALS(factors=4, epochs=200),
+        TextProfile(),
+        TextMetric(dimensions=8),
+        ItemKNN(),
+    ],
+    ids=lambda recommender: type(recommender).__name__,
+)
+def test_a_known_history_folded_in_scores_as_fitted(
+    world: TrainingData, recommender: Recommender
+) -> None:
+    histories, user = world.histories, 5
+    own = histories.users == user
+    alone = Histories(
+        user_ids=np.array(["somebody"], dtype=object),
+        item_ids=histories.item_ids,
+        users=np.zeros(own.sum(), np.int32),
+        items=histories.items[own],
+        weights=histories.weights[own],
+        timestamps=histories.timestamps[own],
+        reference=histories,
+    )
+    data = replace(world, histories=alone)
+    arrays = recommender.fit(world)
+    expected = recommender.score(arrays, world, np.array([user]))
+    scores = recommender.score(recommender.fold_in(arrays, data), data, np.array([0]))
+    np.testing.assert_allclose(scores, expected, atol=0.02 * np.abs(expected).max())

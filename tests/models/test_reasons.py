@@ -3,9 +3,10 @@ import pandas as pd
 import scipy.sparse as sp
 from tests.models.worlds import tiny_data
 
-from longtail.models.reasons import explain, shared_keywords, strongest_own_item
+from longtail.models.reasons import WordWeights, explain, shared_keywords, strongest_own_item
 
 TITLES = pd.Series(["Oak lamp", "Pine lamp", "Blue rug", "Red rug"])
+WORDS = WordWeights.of(TITLES)
 GRAPH = sp.csr_array(
     np.array([[0, 0.5, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0.9], [0.1, 0.2, 0.9, 0]], dtype="f4")
 )
@@ -20,12 +21,14 @@ def test_own_item_that_is_closest() -> None:
 
 
 def test_shared_words_leave_out_what_is_missing() -> None:
-    words = shared_keywords(TITLES, np.array([0, 2, 1]), np.array([1, 3, -1]))
+    words = shared_keywords(WORDS, np.array([0, 2, 1]), np.array([1, 3, -1]))
     assert words == ["lamp", "rug", ""]
 
 
 def test_texts_without_words_share_nothing() -> None:
-    assert shared_keywords(pd.Series(["", "12"]), np.array([0]), np.array([1])) == [""]
+    assert shared_keywords(WordWeights.of(pd.Series(["", "12"])), np.array([0]), np.array([1])) == [
+        ""
+    ]
 
 
 def test_reasons_are_sentences_of_given_facts() -> None:
@@ -40,7 +43,7 @@ def test_reasons_are_sentences_of_given_facts() -> None:
     )
     empty = sp.csr_array((4, 4), dtype=np.float32)
     reasons = explain(
-        recommendations, tiny_data().histories, TITLES, TITLES, empty, GRAPH, DESCRIPTIONS
+        recommendations, tiny_data().histories, TITLES, WORDS, empty, GRAPH, DESCRIPTIONS
     )
     assert reasons["sentence"].tolist() == [
         "It reads like 'Pine lamp'. What counts most: what the texts say.",
@@ -60,7 +63,7 @@ def test_behaviour_comes_first() -> None:
         }
     )
     reasons = explain(
-        recommendations, tiny_data().histories, TITLES, TITLES, GRAPH, GRAPH, DESCRIPTIONS
+        recommendations, tiny_data().histories, TITLES, WORDS, GRAPH, GRAPH, DESCRIPTIONS
     )
     assert reasons["sentence"][0].startswith(
         "People who chose 'Blue rug' also chose this, and it reads like 'Blue rug' (rug)."

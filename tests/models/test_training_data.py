@@ -17,7 +17,7 @@ def test_the_digest_depends_on_all_that_is_learned_from() -> None:
     changed = [
         replace(data, seed=7),
         replace(data, item_vectors=data.item_vectors[:, ::-1]),
-        replace(data, tfidf_vectors=data.item_vectors),
+        replace(data, tfidf_neighbours=data.text_neighbours),
         replace(data, text_neighbours=data.text_neighbours * 2),
         replace(data, item_texts=np.array(list("wxyz"), dtype=object)),
         replace(data, item_attributes=pd.DataFrame({"brand": list("wxyz")})),

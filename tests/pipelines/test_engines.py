@@ -17,7 +17,8 @@ from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParame
 
 CONF = Path(__file__).parents[2] / "conf"
 TABLES = ("interactions", "items", "train_interactions", "validation_interactions",
-          "test_interactions")  # fmt: skip
+          "test_interactions", "fold_in_interactions")  # fmt: skip
+KEY = "a key that nobody guesses"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def shop(tmp_path_factory):
     return folder
 
 
-def run(folder, target, env, **parameters):
+def run(folder, target, env, pseudonyms=False, **parameters):
     names = ["base"] if env == "base" else ["base", env]
     entries = {}
     for name in names:
@@ -76,7 +77,11 @@ def run(folder, target, env, **parameters):
         text = text.replace("${globals:source_folder}", str(folder))
         entries |= yaml.safe_load(text.replace("${globals:data_root}", str(target)))
     entries = {name: entry for name, entry in entries.items() if not name.startswith("_")}
-    catalog = DataCatalog.from_config(entries, save_version="2026-01-01T00.00.00.000Z")
+    credentials = {}
+    if pseudonyms:
+        entries["raw_interactions"] |= {"pseudonymise": "user_id", "credentials": "pseudonyms"}
+        credentials = {"pseudonyms": {"pseudonym_key": KEY}}
+    catalog = DataCatalog.from_config(entries, credentials, save_version="2026-01-01T00.00.00.000Z")
     parameters = {"min_evaluated_users": 1, "non_product_patterns": ["^post"]} | parameters
     presets = yaml.safe_load((CONF / "base/globals_signals.yml").read_text("utf-8"))
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
@@ -93,8 +98,9 @@ def run(folder, target, env, **parameters):
         {},
         {"preset": "shop", "k_core": 2, "protocol": "per_user"},
         {"preset": "video", "protocol": "user_cold", "robots": {"method": "robust_z"}},
+        {"protocol": "item_cold", "hidden_share": 0.25, "pseudonyms": True},
     ],
-    ids=["default", "per_user", "user_cold"],
+    ids=["default", "per_user", "user_cold", "item_cold and pseudonyms"],
 )
 def test_both_engines_give_the_same_tables(shop, tmp_path, parameters):
     duckdb = run(shop, tmp_path / "duckdb", "base", **parameters)
@@ -104,6 +110,8 @@ def test_both_engines_give_the_same_tables(shop, tmp_path, parameters):
             pd.read_parquet(catalog[f"{name}@ibis"]._get_load_path()) for catalog in (duckdb, spark)
         )
         pd.testing.assert_frame_equal(ours, theirs, check_dtype=False, rtol=1e-5)
+    users = duckdb.load("user_groups")["user_id"]
+    assert set(users.str.len()) == ({32} if parameters.get("pseudonyms") else {4})
     for name in ("item_groups", "user_groups"):
         pd.testing.assert_frame_equal(duckdb.load(name), spark.load(name))
     for name in ("rejected_interactions", "rejected_items"):

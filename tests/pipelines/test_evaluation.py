@@ -58,7 +58,7 @@ def tables() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     groups = ["head"] * 4 + ["tail"] * 26 + ["cold"] * 10
     return {
-        "item_vectors": {"vectors": rng.normal(size=(N_ITEMS, 3)).astype(np.float32)},
+        "language_vectors": {"vectors": rng.normal(size=(N_ITEMS, 3)).astype(np.float32)},
         "test_interactions": _pairs(rng, 4, 20),
         "train_interactions": _pairs(rng, 5, 0),
         "validation_interactions": _pairs(rng, 1, 0),

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
 
 
 def number_texts(texts: ir.StringColumn) -> ir.Table:
@@ -12,8 +14,25 @@ def number_texts(texts: ir.StringColumn) -> ir.Table:
     Returns:
         ``text`` and ``code`` (int32); null has no code.
     """
-    found = texts.name("text").as_table().distinct().drop_null("text")
-    return found.mutate(code=ibis.row_number().over(order_by=found.text).cast("int32")).cache()
+    return number_rows(texts.name("text").as_table().distinct().drop_null("text"))
+
+
+def number_rows(table: ir.Table) -> ir.Table:
+    """Add ``code``, int32 from 0 in the order of the column ``text``.
+
+    The numbers pass through Python: engines would number a whole table on one processor.
+    """
+    rows = table.order_by("text").to_pyarrow()
+    codes = pa.array(np.arange(len(rows), dtype=np.int32))
+    return in_memory(rows.append_column("code", codes), beside=table)
+
+
+def in_memory(rows: pa.Table, beside: ir.Table) -> ir.Table:
+    """Return rows as a table that can be joined with one of an engine, on that engine."""
+    table = ibis.memtable(rows)
+    # Ibis makes such tables known before it runs a query, but on Spark not before it caches one.
+    beside.get_backend().to_pyarrow(table.limit(0))
+    return table
 
 
 def decode(table: ir.Table, codes: Mapping[str, ir.Table], order: Sequence[str] = ()) -> ir.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ class Histories:
         items: (n,) int32 item index of each interaction.
         weights: (n,) float32 confidence of each interaction, above 0.
         timestamps: (n,) float64 unix seconds or ordinal positions; NaN where unknown.
-        reference: behaviour that counts of items are taken from, where these histories are those
-            of users that came later; None for these histories themselves.
+        reference: behaviour that counts of items, and whether order means anything, are taken
+            from, where these histories are those of users that came later; None for themselves.
     """
 
     user_ids: NDArray[np.object_]
@@ -48,6 +49,8 @@ class Histories:
     @property
     def has_order(self) -> bool:
         """Whether the interactions of a user are known to be in the order of time."""
+        if self.reference is not None:
+            return self.reference.has_order
         return len(self.timestamps) > 0 and not bool(np.isnan(self.timestamps).all())
 
     @property
@@ -65,7 +68,7 @@ class Histories:
         """Return the (n_items,) number of users that have each item."""
         if self.reference is not None:
             return self.reference.item_counts()
-        return np.bincount(self.items, minlength=self.n_items)
+        return self._item_counts
 
     def history_lengths(self) -> NDArray[np.int64]:
         """Return the (n_users,) number of items that each user has."""
@@ -88,6 +91,19 @@ class Histories:
         """
         if self.reference is not None:
             return self.reference.recent_counts(share)
+        if share not in self._recent_counts:
+            self._recent_counts[share] = self._count_recent(share)
+        return self._recent_counts[share]
+
+    @cached_property
+    def _item_counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.items, minlength=self.n_items)
+
+    @cached_property
+    def _recent_counts(self) -> dict[float, NDArray[np.int64]]:
+        return {}
+
+    def _count_recent(self, share: float) -> NDArray[np.int64]:
         if not self.has_calendar_time:
             return np.zeros(self.n_items, dtype=np.int64)
         first, last = np.nanmin(self.timestamps), np.nanmax(self.timestamps)

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.codes import decode, number_texts
+from longtail.behaviour.codes import decode, number_rows, number_texts
 from longtail.behaviour.columns import is_blank
 from longtail.behaviour.core import describe_cost, k_core
 from longtail.behaviour.parsing import (
@@ -101,8 +101,8 @@ def clean_interactions(
         earliest=settings.earliest,
         latest=settings.latest,
     )
-    items = number_texts(catalogue.item_id)
-    typed = _typed(raw, items.join(catalogue, items.text == catalogue.item_id), profile)
+    items = number_rows(catalogue.rename(text="item_id"))
+    typed = _typed(raw, items, profile)
     rules = _row_rules(typed, profile, settings)
     coded, codes = _coded(raw, typed.mutate(rule=first_rule(rules)), items)
     coded, user_rules = _reject_robots(coded, settings)
@@ -274,24 +274,26 @@ def _reject_repeats(
     acceptable = classified.filter(classified.rule.isnull()).drop("rule")
     numbers = [name for name in ("rating", "quantity") if name in names]
     spelled = [name for name in ("timestamp", *_NUMBERS) if f"{name}_as_read" in names]
+    timing = [name for name in ("timestamp", "dwell_seconds") if name in names]
     window = ibis.window(
         group_by=["user_id", "item_id", "event_type", *numbers],
         order_by=[
-            *(acceptable[name] for name in ("timestamp", "dwell_seconds") if name in names),
+            *(acceptable[name] for name in timing),
             *(_text_as_read(acceptable, name) for name in spelled),
         ],
     )
+    # In one step: two windows might order equal rows differently.
     ranked = acceptable.mutate(
         position=ibis.row_number().over(window),
-        time_before=acceptable.timestamp.lag().over(window),
+        **{f"{name}_before": acceptable[name].lag().over(window) for name in timing},
     )
-    again = (ranked.position > 0) & ranked.time_before.identical_to(ranked.timestamp)
-    if "dwell_seconds" in names:
-        ranked = ranked.mutate(dwell_before=acceptable.dwell_seconds.lag().over(window))
-        again &= ranked.dwell_before.identical_to(ranked.dwell_seconds)
+    again = ibis.and_(
+        ranked.position > 0,
+        *(ranked[f"{name}_before"].identical_to(ranked[name]) for name in timing),
+    )
     rules = [Rule("duplicate", "The row repeats another one exactly.", again)]
     if double_click_seconds is not None:
-        soon = ranked.timestamp - ranked.time_before <= double_click_seconds
+        soon = ranked.timestamp - ranked.timestamp_before <= double_click_seconds
         reason = f"The same event happened {double_click_seconds:g} s before or less."
         rules.append(Rule("double_click", reason, soon))
     return ranked.mutate(rule=first_rule(rules)).select(*names).union(rejected), rules

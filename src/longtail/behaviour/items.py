@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 
 from longtail.behaviour.columns import is_blank, stripped
 from longtail.behaviour.parsing import parse_number
 from longtail.behaviour.rules import Rule, add_reason, count_rules, first_rule
+from longtail.behaviour.signals import MILLIONTHS
 from longtail.behaviour.texts import clean_texts
 from longtail.errors import UserError
 
@@ -89,6 +91,28 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
         report | _describe(items, kept) | {"texts_cleaned": changed},
         _catalogue(classified),
     )
+
+
+def standardise_price(items: ir.Table, trained: ir.Table) -> ir.Table:
+    """Add ``price_standardised``: distance to the mean price in standard deviations.
+
+    Mean and (population) standard deviation are those of the items with an interaction in train, so
+    that nothing after the cut is known. A missing price stands at the mean, 0, and stays null in
+    ``price``; so do all where prices do not vary.
+
+    Args:
+        items: The catalogue.
+        trained: item_id of the items with an interaction in train.
+    """
+    known = items.semi_join(trained, "item_id").order_by("item_id").select("price")
+    # Summed in one order and rounded, the same on every engine.
+    prices = known.to_pandas()["price"].dropna().to_numpy(dtype=np.float64)
+    mean, spread = (prices.mean(), prices.std()) if len(prices) else (0.0, 0.0)
+    if not spread > 0:
+        return items.mutate(price_standardised=ibis.literal(0).cast("float64"))
+    distance = (items.price - float(mean)) / float(spread)
+    rounded = (distance * MILLIONTHS + 0.5).floor() / MILLIONTHS
+    return items.mutate(price_standardised=rounded.fill_null(0.0).cast("float64"))
 
 
 def _rules(ranked: ir.Table, settings: ItemSettings) -> list[Rule]:

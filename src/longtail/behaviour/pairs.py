@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
-from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
+from longtail.behaviour.splits import FOLD_IN, Assignment, SplitSettings, assign_splits
 
 _KEYS = ("user_id", "item_id")
 
@@ -46,7 +46,8 @@ def _with_period_ends(assignment: Assignment) -> ir.Table:
     """Add ``until``, where events stop counting (null: never), and ``end``, from where they age.
 
     Without a common cut a period ends where the same user's next one begins; whoever has no next
-    one ages from the own last interaction.
+    one ages from the own last interaction. What is folded in counts as of its first event: a short
+    history must not know what its user did later.
     """
     pairs = assignment.interactions
     cutoffs = assignment.cutoffs
@@ -63,6 +64,7 @@ def _with_period_ends(assignment: Assignment) -> ir.Table:
     until = ibis.cases(
         (joined.split == "train", ibis.coalesce(joined.validation_start, joined.test_start)),
         (joined.split == "validation", joined.test_start),
+        (joined.split == FOLD_IN, joined.timestamp),
         else_=ibis.null("int64"),
     )
     if assignment.protocol == "item_cold":

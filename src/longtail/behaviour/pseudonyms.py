@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from longtail.behaviour.codes import in_memory
 from longtail.behaviour.columns import is_blank
 
 DIGITS = 32
@@ -30,7 +31,8 @@ def pseudonymise(table: ir.Table, column: str, key: str) -> ir.Table:
         hmac.new(secret, original.encode(), hashlib.sha256).hexdigest()[:DIGITS]
         for original in originals
     ]
-    names = ibis.memtable(pa.table({"original": originals, "pseudonym": pseudonyms}))
+    rows = pa.table({"original": originals, "pseudonym": pseudonyms})
+    names = in_memory(rows, beside=table)
     joined = table.left_join(names, table[column] == names.original)
     replaced = joined.mutate(**{column: ibis.coalesce(joined.pseudonym, joined[column])})
     return replaced.drop("original", "pseudonym")

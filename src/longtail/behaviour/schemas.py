@@ -25,6 +25,12 @@ class SplitSchema(_TableSchema):
         return pd.api.types.is_numeric_dtype(timestamp)
 
 
+class FoldInSchema(SplitSchema):
+    """Histories of hidden users; the first n positions are a history of n interactions."""
+
+    position: Series[np.int64] = pa.Field(ge=1)
+
+
 class InteractionsSchema(SplitSchema):
     """All kept interactions."""
 
@@ -41,6 +47,7 @@ class ItemsSchema(_TableSchema):
     categories: Series[str]
     brand: Series[str]
     price: Series[float] = pa.Field(nullable=True)
+    price_standardised: Series[float]
 
 
 class ItemGroupsSchema(_TableSchema):

@@ -16,6 +16,8 @@ Protocol = Literal["temporal", "per_user", "item_cold", "user_cold"]
 ProtocolChoice = Literal["auto", "temporal", "per_user", "item_cold", "user_cold"]
 
 SPLITS = ("train", "validation", "test")
+FOLD_IN = "fold_in"
+"""Split of the short histories of hidden users, which no model is fitted on."""
 VALIDATION_QUANTILE = 0.8
 TEST_QUANTILE = 0.9
 POPULARITY_STRATA = 10
@@ -33,9 +35,9 @@ class SplitSettings:
             hidden items and users.
         min_evaluated_users: Users with a history that "auto" wants to evaluate on the validation
             and on the test period before it is temporal.
-        hidden_share: Share of the items or users hidden for the test, and as many for validation,
-            under "item_cold" and "user_cold".
-        fold_in: Lengths of the histories that hidden users are given under "user_cold".
+        hidden_share: Share of the items hidden for the test, and as many for validation, under
+            "item_cold"; share of the users hidden for the test under "user_cold".
+        fold_in: Lengths of the histories with which hidden users are evaluated under "user_cold".
     """
 
     protocol: ProtocolChoice
@@ -59,7 +61,8 @@ class Assignment:
     """Interactions with a column ``split`` and how it was made.
 
     Attributes:
-        interactions: The interactions with ``split`` in {"train", "validation", "test"}.
+        interactions: The interactions with ``split`` in {"train", "validation", "test"}, and
+            "fold_in" under "user_cold".
         protocol: "temporal", "per_user", "item_cold" or "user_cold".
         reason: Sentence that says why this protocol.
         has_order: Whether any interaction has a time or position.
@@ -170,13 +173,16 @@ def assign_per_user(interactions: ir.Table, seed: int) -> ir.Table:
     ranked = _rank_per_user(interactions, seed)
     n = ranked.n
     n_test = ibis.ifelse(n < 3, 0, ibis.greatest(1, (2 * n + 5) // 10))
-    n_validation = ibis.ifelse(n < 5, 0, ibis.greatest(1, (n + 5) // 10))
     split = ibis.cases(
         (ranked.position >= n - n_test, "test"),
-        (ranked.position >= n - n_test - n_validation, "validation"),
+        (ranked.position >= n - n_test - _n_validation(n), "validation"),
         else_="train",
     )
     return ranked.mutate(split=split).drop("position", "n")
+
+
+def _n_validation(n: ir.IntegerValue) -> ir.IntegerValue:
+    return ibis.ifelse(n < 5, 0, ibis.greatest(1, (n + 5) // 10))
 
 
 def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> ir.Table:
@@ -203,42 +209,36 @@ def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> 
 
 
 def assign_user_cold(interactions: ir.Table, settings: SplitSettings) -> ir.Table:
-    """Add ``split``: hidden users keep a short history, what they did after it is held out.
+    """Add ``split``: hidden users are in no training, all others train and validate.
 
     Of the users with more interactions than the longest history, m = max(fold_in), a share drawn by
-    a seeded hash is hidden for the test and as many for the validation. Each is given one of the
-    lengths in ``fold_in``, drawn by the same hash: so many of the last interactions before the
-    m-th are their history (train), all after the m-th are held out, the rest is in no split. The
-    lengths can so be compared on the same held-out interactions.
+    a seeded hash is hidden. Their first m interactions in order of time are "fold_in", all later
+    ones "test": a history of any length in ``fold_in`` is the beginning of the first, and all
+    lengths are compared on the same held-out interactions of the same users. Of every other user
+    the last tenth is "validation", by the rule of the protocol per_user, the rest "train".
 
     Args:
         interactions: user_id, item_id, timestamp; every pair once.
-        settings: Share of the users of each draw, lengths of the histories, seed.
+        settings: Share of hidden users, lengths of the histories, seed.
     """
     longest = max(settings.fold_in)
     ranked = _rank_per_user(interactions, settings.seed)
     users = ranked.filter((ranked.position == 0) & (ranked.n > longest)).select("user_id")
     drawn = users.mutate(draw=_draw([users.user_id], settings.seed))
     ordered = drawn.mutate(
-        position=ibis.row_number().over(order_by=drawn.draw),
+        place=ibis.row_number().over(order_by=drawn.draw),
         n_hidden=(settings.hidden_share * drawn.count().over() + 0.5).floor(),
     )
-    lengths = [(place, length) for place, length in enumerate(settings.fold_in)]
-    roles = ordered.select(
-        hidden_user_id=ordered.user_id,
-        role=_hidden_role(ordered),
-        history=(ordered.position % len(lengths)).cases(*lengths),
-    )
-    joined = ranked.left_join(roles, ranked.user_id == roles.hidden_user_id)
-    hidden = joined.role.isin(["validation", "test"])
+    hidden = ordered.filter(ordered.place < ordered.n_hidden).select(hidden_user_id="user_id")
+    joined = ranked.left_join(hidden, ranked.user_id == hidden.hidden_user_id)
+    is_hidden = joined.hidden_user_id.notnull()
     split = ibis.cases(
-        (~hidden.fill_null(False), "train"),
-        (joined.position >= longest, joined.role),
-        (joined.position >= longest - joined.history, "train"),
-        else_=ibis.null("string"),
+        (is_hidden & (joined.position < longest), FOLD_IN),
+        (is_hidden, "test"),
+        (joined.position >= joined.n - _n_validation(joined.n), "validation"),
+        else_="train",
     )
-    assigned = joined.mutate(split=split).drop("position", "n", "hidden_user_id", "role", "history")
-    return assigned.filter(assigned.split.notnull())
+    return joined.mutate(split=split).drop("position", "n", "hidden_user_id")
 
 
 def _hidden_role(ranked: ir.Table) -> ir.StringValue:
@@ -278,18 +278,20 @@ def count_evaluation(assignment: Assignment, n_items: int) -> dict[str, Any]:
         n_items: Number of items in the catalogue.
 
     Returns:
-        Interactions per split, users with a history that can be evaluated on validation and test,
-        their test positives, users without history in the test period, and users whose history is
-        the whole catalogue: good for training, but with nothing left to recommend.
+        Interactions per split, users with a history (under "user_cold": one that is folded in) that
+        can be evaluated on validation and test, their test positives, users without history in the
+        test period, and users whose history is the whole catalogue: good for training, but with
+        nothing left to recommend.
     """
     split = assignment.interactions.split
     per_user = assignment.interactions.group_by("user_id").aggregate(
-        **{name: (split == name).sum() for name in SPLITS}
+        **{name: (split == name).sum() for name in (*SPLITS, FOLD_IN)}
     )
-    history = per_user.train + per_user.validation
+    history = per_user.train + per_user.validation + per_user.fold_in
+    sizes = (*SPLITS, FOLD_IN) if assignment.protocol == "user_cold" else SPLITS
     evaluated = (history > 0) & (per_user.test > 0)
     counts = per_user.aggregate(
-        **{f"n_{name}": per_user[name].sum() for name in SPLITS},
+        **{f"n_{name}": per_user[name].sum() for name in sizes},
         users=per_user.count(),
         evaluated_users=evaluated.sum(),
         test_positives=per_user.test.sum(where=evaluated),
@@ -327,6 +329,28 @@ def split_table(assignment: Assignment, split: str) -> ir.Table:
     table = assignment.interactions
     chosen = table.filter(table.split == split).select("user_id", "item_id", "timestamp", "weight")
     return chosen.order_by("user_id", "timestamp", "item_id")
+
+
+def trained_items(assignment: Assignment) -> ir.Table:
+    """Return the item_id of every item with an interaction in train."""
+    table = assignment.interactions
+    return table.filter(table.split == "train").select("item_id").distinct()
+
+
+def fold_in_table(assignment: Assignment, seed: int) -> ir.Table:
+    """Return the interactions that are folded in, sorted by user and position.
+
+    Returns:
+        user_id, item_id, timestamp, weight and ``position`` (int64, from 1) in the user's order of
+        time: a history of n interactions has the positions 1 to n. No rows under any protocol but
+        "user_cold".
+    """
+    table = assignment.interactions
+    ranked = _rank_per_user(table.filter(table.split == FOLD_IN), seed)
+    chosen = ranked.select(
+        "user_id", "item_id", "timestamp", "weight", position=ranked.position.cast("int64") + 1
+    )
+    return chosen.order_by("user_id", "position")
 
 
 def fingerprint(tables: Iterable[ir.Table]) -> str:

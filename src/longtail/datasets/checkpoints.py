@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import safetensors.numpy
@@ -90,7 +90,12 @@ class CheckpointsDataset(AbstractVersionedDataset[NoReturn, CheckpointStore]):
     The key takes the place of the version: arrays computed from other data, parameters or code
     have another key. Only the checkpoints of an unfinished training follow each other under one
     key, which is removed when the training ends.
+
+    Attributes:
+        is_cache: what it holds changes how long a node takes, and not what the node makes.
     """
+
+    is_cache: ClassVar[bool] = True
 
     def __init__(
         self,

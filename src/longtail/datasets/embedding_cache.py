@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,12 @@ class EmbeddingCacheDataset(AbstractVersionedDataset[pd.DataFrame, pd.DataFrame]
 
     Saved versions are never changed, so a run that is stopped halfway costs only its own texts.
     The table has the columns ``key`` (string) and ``vector`` (float32 arrays of any length).
+
+    Attributes:
+        is_cache: what it holds changes how long a node takes, and not what the node makes.
     """
+
+    is_cache: ClassVar[bool] = True
 
     def __init__(
         self,

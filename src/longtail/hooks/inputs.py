@@ -1,7 +1,12 @@
 """Checks, before anything runs, that the inputs of a run exist and belong together."""
 
+import logging
+import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -9,9 +14,20 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from longtail.errors import UserError
-from longtail.hooks.records import RunRecord, RunRecords, Status, ancestry
+from longtail.files import link_or_copy
+from longtail.hooks.records import (
+    RunRecord,
+    RunRecords,
+    Status,
+    ancestry,
+    file_hash,
+    has_ended,
+    this_process,
+)
+from longtail.hooks.signatures import node_signature
 from longtail.hooks.versions import (
     MixedInputs,
     input_versions,
@@ -19,9 +35,12 @@ from longtail.hooks.versions import (
     output_hashes,
     pin_inputs,
     pin_outputs,
+    save_path,
     steps,
     without_transcoding,
 )
+
+logger = logging.getLogger(__name__)
 
 PIPELINE_ORDER = (
     "behaviour_cleaning",
@@ -42,6 +61,10 @@ class InputHooks:
     def __init__(self) -> None:
         self._records = RunRecords(Path())
         self._env = ""
+        self._version: str | None = None
+        self._catalog = DataCatalog()
+        self._saved: Counter[str] = Counter()
+        self._lock = Lock()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -67,31 +90,103 @@ class InputHooks:
         version = run_params["run_id"]
         if not run_params["only_missing_outputs"]:
             pin_outputs(pipeline, catalog, version)
+        self._version, self._catalog, self._saved = version, catalog, Counter()
+        self._tell_killed()
         record = RunRecord(
             version=version,
             status="running",
+            process=this_process(),
             pipelines=tuple(run_params["pipeline_names"] or ("__default__",)),
             inputs=inputs,
             ancestors=ancestry(steps(pipeline), inputs, version, self._records),
         )
         self._records.write(record)
 
+    def _tell_killed(self) -> None:
+        """Say once which runs ended without a word."""
+        for record in self._records.newest_first():
+            if record.status == "running" and has_ended(record.process):
+                logger.warning(
+                    "The run %s was killed: what it saved is left aside. `kedro run --only-changed`"
+                    " goes on from the nodes that it had finished.",
+                    record.version,
+                )
+                self._records.write(record.model_copy(update={"status": "killed"}))
+
+    @hook_impl
+    def after_dataset_saved(self, node: Node) -> None:
+        """Record a node whose outputs are all saved; in a worker process there is no record."""
+        if self._version is None:
+            return
+        with self._lock:
+            self._saved[node.name] += 1
+            if self._saved[node.name] == len(node.outputs):
+                paths = {without_transcoding(n): save_path(self._catalog[n]) for n in node.outputs}
+                hashes = {name: file_hash(path) for name, path in paths.items()}
+                signature = node_signature(node, self._catalog, self._records)
+                self._add(node.name, signature, hashes)
+
+    def reuse(self, node: Node, catalog: DataCatalog) -> str | None:
+        """Take a node's outputs from an earlier run where nothing that they depend on has changed.
+
+        They become a version of this run: a second name of the same files. Content that is not as
+        recorded is not taken.
+
+        Returns:
+            The version that they were taken from; None where the node has to run.
+        """
+        if not node.outputs:
+            return None
+        signature = node_signature(node, catalog, self._records)
+        paths = {without_transcoding(name): save_path(catalog[name]) for name in node.outputs}
+        for record in self._records.newest_first():
+            if record.signatures.get(node.name) != signature:
+                continue
+            found = {n: path.parents[1] / record.version / path.name for n, path in paths.items()}
+            hashes = {name: record.hashes.get(name) for name in paths}
+            if all(path.is_file() and file_hash(path) == hashes[n] for n, path in found.items()):
+                for name, path in found.items():
+                    shutil.copytree(path.parent, paths[name].parent, copy_function=link_or_copy)
+                version = record.reused.get(node.name, record.version)
+                self._add(node.name, signature, hashes, version)
+                return version
+        return None
+
+    def _add(
+        self, node: str, signature: str, hashes: Mapping[str, Any], reused: str | None = None
+    ) -> None:
+        """Add a finished node to the record of the run."""
+        record = self._records.read(str(self._version))
+        assert record is not None
+        changes = {
+            "signatures": record.signatures | {node: signature},
+            "hashes": {**record.hashes, **hashes},
+            "reused": record.reused | ({node: reused} if reused else {}),
+        }
+        self._records.write(record.model_copy(update=changes))
+
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Record that the run is complete, and the content of what it saved."""
-        self._end(run_params["run_id"], "complete", output_hashes(pipeline, catalog))
+        record = self._records.read(run_params["run_id"])
+        known = {} if record is None else record.hashes
+        self._end("complete", output_hashes(pipeline, catalog, known))
 
     @hook_impl
-    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
+    def on_pipeline_error(self) -> None:
         """Record that the run failed: later runs leave aside what it saved."""
-        self._end(run_params["run_id"], "failed", {})
+        # Where this cannot be saved either, the run looks killed to later ones, which is as good.
+        with suppress(OSError):
+            self._end("failed", {})
 
-    def _end(self, version: str, status: Status, hashes: dict[str, str]) -> None:
-        record = self._records.read(version)
+    def _end(self, status: Status, hashes: dict[str, str]) -> None:
+        record = self._records.read(str(self._version))
+        self._version = None
         if record is not None:
-            self._records.write(record.model_copy(update={"status": status, "hashes": hashes}))
+            changes = {"status": status, "hashes": record.hashes | hashes}
+            self._records.write(record.model_copy(update=changes))
 
 
 def check_inputs_exist(missing: Iterable[str], chosen: Mapping[str, str], env: str = "") -> None:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def git(project_path: Path, *arguments: str) -> str | None:
     return completed.stdout.strip()
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Return the versions of all installed packages."""
     found = {str(package.metadata["Name"]).lower(): package.version for package in distributions()}

@@ -1,20 +1,22 @@
 """Records of the runs, beside the data: what each run read and wrote, and whether it finished.
 
-``<data root>/.runs/<version>.json`` is written when a run starts and again when it ends. The record
-of a run that was killed stays "running", so what it wrote never counts as complete.
+``<data root>/.runs/<version>.json`` is written when a run starts, after each node, and when the run
+ends. The record of a run that was killed stays "running", so what it wrote never counts as
+complete; but a later run can take up what it had finished.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Status = Literal["running", "complete", "failed"]
+Status = Literal["running", "complete", "failed", "killed"]
 CHUNK = 1 << 20
 
 
@@ -27,7 +29,10 @@ class RunRecord(BaseModel):
         pipelines: names of the pipelines that ran.
         inputs: versions of the datasets that the run read and did not make.
         ancestors: for each output, versions of all datasets that it was made from, directly or not.
-        hashes: SHA-256 of each saved output.
+        hashes: SHA-256 of each saved output; of a running run, of the nodes that have finished.
+        signatures: what each finished node was made from, by its name (``node_signature``).
+        reused: the version that an unchanged node's outputs were taken from, by the node's name.
+        process: machine and number of the process that runs it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,6 +43,9 @@ class RunRecord(BaseModel):
     inputs: dict[str, str] = {}
     ancestors: dict[str, dict[str, str]] = {}
     hashes: dict[str, str] = {}
+    signatures: dict[str, str] = {}
+    reused: dict[str, str] = {}
+    process: str = ""
 
 
 class RunRecords:
@@ -63,6 +71,13 @@ class RunRecords:
                 RunRecord.model_validate_json(path.read_text("utf-8")) if path.is_file() else None
             )
         return self._known[version]
+
+    def newest_first(self) -> Iterator[RunRecord]:
+        """Yield the records of all runs, the newest first."""
+        for path in sorted(self._folder.glob("*.json"), reverse=True):
+            record = self.read(path.stem)
+            if record is not None:
+                yield record
 
     def newest_complete(self, versions: Iterable[str]) -> str | None:
         """Return the newest of the versions that no unfinished run has written.
@@ -108,6 +123,25 @@ def ancestry(
             parents[name] = version if name in made else inputs[name]
         made |= dict.fromkeys(writes, parents)
     return made
+
+
+def this_process() -> str:
+    """Return the name of the machine and the number of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def has_ended(process: str) -> bool:
+    """Whether a process of this machine is no longer there; of other machines nothing is known."""
+    machine, _, number = process.rpartition(":")
+    if machine != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def file_hash(path: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, DataCatalog
@@ -27,6 +28,13 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from longtail.hooks.extras import (
+    TrackingParameters,
+    differences,
+    log_trials,
+    saved_curves,
+    saved_trials,
+)
 from longtail.hooks.lineage import (
     LINEAGE_FILE,
     code_revision,
@@ -36,7 +44,9 @@ from longtail.hooks.lineage import (
     runs_of_versions,
     upstream_parameters,
 )
-from longtail.hooks.versions import input_versions, is_parameter
+from longtail.hooks.records import RunRecords, has_ended, this_process
+from longtail.hooks.registry import REGISTERED_MODEL, log_hybrid, makes_hybrid
+from longtail.hooks.versions import input_versions, is_parameter, set_load_version
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
 with warnings.catch_warnings(record=True):
@@ -46,8 +56,11 @@ with warnings.catch_warnings(record=True):
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
 logger = logging.getLogger(__name__)
 
+PROCESS = "process"
 BATCH_SIZE = 100
 MAX_PARAMETER_LENGTH = 6000
+MAX_NAME_LENGTH = 250
+MAX_NAMED_PARAMETERS = 3
 
 
 def results_first(method: Callable[..., None]) -> Callable[..., None]:
@@ -78,6 +91,8 @@ class TrackingHooks(MlflowHook):
         super().__init__()
         self.tracked = True
         self._data_name = ""
+        self._parameters = TrackingParameters()
+        self._records = RunRecords(Path())
 
     @property
     def _client(self) -> MlflowClient:
@@ -93,6 +108,10 @@ class TrackingHooks(MlflowHook):
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
         self._data_name = Path(context.config_loader["globals"]["source_folder"]).name
+        self._records = RunRecords(
+            context.project_path / context.config_loader["globals"]["data_root"]
+        )
+        self._parameters = TrackingParameters(**context.config_loader["tracking"])
         self._configure(context)
 
     @results_first
@@ -119,24 +138,35 @@ class TrackingHooks(MlflowHook):
     def _start(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         names = run_params["pipeline_names"] or ["all"]
         self.mlflow_config.tracking.run.name = run_name(
-            self._data_name, names, run_params["run_id"]
+            self._data_name, names, run_params["run_id"], run_params["runtime_params"]
+        )
+        mlflow.environment_variables.MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.set(
+            self._parameters.system_metrics
         )
         super().before_pipeline_run(run_params, pipeline, catalog)
         logger.info("MLflow run '%s'", self.mlflow_config.tracking.run.name)
         inputs = input_versions(pipeline, catalog)
         tags = {
             "dataset": self._data_name,
+            PROCESS: this_process(),
             "env": run_params["env"] or "local",
             "pipelines": "+".join(names),
             "kedro_command": kedro_command(run_params),
             **{f"in.{name}": version for name, version in inputs.items()},
             **code_revision(Path(run_params["project_path"])),
         }
+        self._end_killed_runs()
         params = used_parameters(pipeline, catalog)
         upstream = upstream_parameters(runs_of_versions(self._client, self._experiment, inputs))
         own = {name: text(value) for name, value in params.items()}
         self._log(params=own | inherited(upstream, own), tags=tags)
         self._client.log_inputs(self.run_id, datasets=dataset_inputs(inputs, pipeline, catalog))
+
+    def _end_killed_runs(self) -> None:
+        """Mark runs whose process is no longer there: MLflow would show them running for ever."""
+        for run in self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'"):
+            if has_ended(run.data.tags.get(PROCESS, "")):
+                self._client.set_terminated(run.info.run_id, "KILLED")
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
@@ -149,13 +179,48 @@ class TrackingHooks(MlflowHook):
     @results_first
     def _finish(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         try:
-            self._log(metrics=saved_metrics(pipeline, catalog), tags=protocol(pipeline, catalog))
+            self._log(metrics=saved_metrics(pipeline, catalog), tags=split_tags(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
-            lineage = lineage_of(run_params, pipeline, catalog)
+            reused = self._reused(run_params["run_id"])
+            lineage = lineage_of(run_params, pipeline, catalog) | {"reused": reused}
             self._client.log_dict(self.run_id, lineage, LINEAGE_FILE)
+            fresh = Pipeline([node for node in pipeline.nodes if node.name not in reused])
+            self._log_extras(fresh, catalog)
         finally:
             super().after_pipeline_run(run_params, pipeline, catalog)
+
+    def _reused(self, version: str) -> dict[str, str]:
+        """Return the nodes of this run that were taken from runs that MLflow knows all about.
+
+        Of runs that were killed or failed it has no trials, curves and models yet.
+        """
+        record = self._records.read(version)
+        taken = {} if record is None else record.reused
+        origins = {name: self._records.read(origin) for name, origin in taken.items()}
+        return {
+            name: origin.version
+            for name, origin in origins.items()
+            if origin is not None and origin.status == "complete"
+        }
+
+    def _log_extras(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Log differences to the baseline, training curves, trials and the model.
+
+        Args:
+            pipeline: the nodes that ran, without those taken unchanged from an earlier run.
+            catalog: the datasets of the run.
+        """
+        run = self._client.get_run(self.run_id)
+        metrics, tags = differences(self._client, run)
+        self._log(metrics=metrics, tags=tags)
+        for batch in batches(saved_curves(pipeline, catalog)):
+            self._client.log_batch(self.run_id, metrics=batch)
+        if self._parameters.log_trials:
+            log_trials(self._client, run, saved_trials(pipeline, catalog))
+        if self._parameters.log_model and makes_hybrid(pipeline):
+            version = log_hybrid(self._client, self.run_id, catalog)
+            logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
 
     @hook_impl
     def on_pipeline_error(
@@ -197,10 +262,18 @@ def text(value: Any) -> str:
     return plain[:MAX_PARAMETER_LENGTH]
 
 
-def run_name(data_name: str, pipeline_names: Sequence[str], session_id: str) -> str:
-    """Name a run so that a person can tell it apart: data, pipelines, time (UTC)."""
+def run_name(
+    data_name: str,
+    pipeline_names: Sequence[str],
+    session_id: str,
+    runtime_params: Mapping[str, Any] | None = None,
+) -> str:
+    """Name a run so that a person can tell it apart: data, pipelines, what is other, time (UTC)."""
     moment = session_id[:19].replace("T", " ").replace(".", ":")
-    return f"{data_name} {'+'.join(pipeline_names)} {moment}"
+    given = [f"{name}={text(value)}" for name, value in flatten(runtime_params or {}).items()]
+    if len(given) > MAX_NAMED_PARAMETERS:
+        given = [*given[:MAX_NAMED_PARAMETERS], "..."]
+    return " ".join([data_name, "+".join(pipeline_names), *given, moment])[:MAX_NAME_LENGTH]
 
 
 def kedro_command(run_params: Mapping[str, Any]) -> str:
@@ -242,11 +315,18 @@ def used_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     return flatten(values.pop("parameters", {})) | flatten(values)
 
 
-def protocol(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
-    """Return the split protocol as a tag, where the pipeline reads or makes a split."""
-    if "split" not in pipeline.datasets():
+def split_tags(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
+    """Return protocol and fingerprint of the split that a run made or read, as tags."""
+    tables = [name for name in pipeline.datasets() if name.startswith("test_interactions")]
+    if not tables:
         return {}
-    return {"protocol": catalog["split"].load()["protocol"]}
+    split: Any = catalog["split"]
+    # A split and its tables are saved by one node, under one version.
+    set_load_version(split, catalog[tables[0]].resolve_load_version())  # type: ignore[attr-defined]
+    if not split.exists():
+        return {}
+    content = split.load()
+    return {"protocol": content["protocol"], "split": content["fingerprint"]}
 
 
 def _marked(

@@ -121,20 +121,34 @@ def input_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
     return {name: version for name, version in versions.items() if version}
 
 
+def save_path(dataset: Any) -> Path:
+    """Return where a dataset saves in this run, also where it has saved already."""
+    return Path(dataset._get_versioned_path(str(dataset.resolve_save_version())))
+
+
 def saved_files(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Path]:
     """Return the files that a pipeline has saved in this run."""
     datasets = {without_transcoding(name): catalog[name] for name in pipeline.all_outputs()}
     paths = {
-        name: Path(dataset._get_versioned_path(str(dataset.resolve_save_version())))
+        name: save_path(dataset)
         for name, dataset in sorted(datasets.items())
         if isinstance(dataset, AbstractVersionedDataset)
     }
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
-def output_hashes(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
-    """Return the SHA-256 of every file that a pipeline has saved in this run."""
-    return {name: file_hash(path) for name, path in saved_files(pipeline, catalog).items()}
+def output_hashes(
+    pipeline: Pipeline, catalog: DataCatalog, known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the SHA-256 of every file that a pipeline has saved in this run.
+
+    Args:
+        pipeline: what ran.
+        catalog: its datasets.
+        known: hashes that were taken while it ran.
+    """
+    paths = saved_files(pipeline, catalog)
+    return {name: (known or {}).get(name) or file_hash(path) for name, path in paths.items()}
 
 
 class MixedInputs(NamedTuple):

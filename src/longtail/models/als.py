@@ -29,6 +29,7 @@ class ALS(Recommender):
     iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
 
     evidence: ClassVar[str] = "the choices of people with your taste"
+    user_arrays: ClassVar[tuple[str, ...]] = ("user_factors",)
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],
         "regularization": (0.01, 100.0),

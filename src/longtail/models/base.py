@@ -47,7 +47,7 @@ class TrainingData:
         item_vectors: (n_items, d) float32 language vectors of unit length in catalogue order; empty
             where only collaborative models are fitted.
         text_neighbours: (n_items, n_items) cosines of the 100 nearest items by these vectors.
-        tfidf_vectors: (n_items, d) float32 TF-IDF vectors of unit length.
+        tfidf_neighbours: (n_items, n_items) the same by TF-IDF vectors.
         seed: seed of everything random.
         checkpoints: where an unfinished training leaves its state, by a hash of all that it
             depends on; forgotten with the process unless a store on disk is given.
@@ -66,7 +66,7 @@ class TrainingData:
     histories: Histories
     item_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     text_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
-    tfidf_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    tfidf_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
     seed: int = 42
     checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
     item_embeddings: NDArray[np.float32] = field(
@@ -88,12 +88,12 @@ class TrainingData:
             "weights": histories.weights,
             "timestamps": histories.timestamps,
             "item_vectors": self.item_vectors,
-            "tfidf_vectors": self.tfidf_vectors,
             "item_embeddings": self.item_embeddings,
             "item_texts": self.item_texts,
             "ratings": self.ratings,
             "settings": np.array([self.seed, self.language_model], dtype=object),
             **pack_sparse("text_neighbours", self.text_neighbours),
+            **pack_sparse("tfidf_neighbours", self.tfidf_neighbours),
             **{
                 f"attribute.{name}": column.to_numpy(dtype=object)
                 for name, column in self.item_attributes.items()
@@ -110,6 +110,7 @@ class Recommender(BaseModel, ABC):
             that is searched on a logarithmic scale.
         starting_points: settings that tuning tries first, so that a small budget is well spent.
         evidence: what a high score rests on, in the words of a reason given to a user.
+        user_arrays: fitted arrays that have one row a user.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,6 +118,7 @@ class Recommender(BaseModel, ABC):
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {}
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     evidence: ClassVar[str] = "the model's score"
+    user_arrays: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def fit(self, data: TrainingData) -> Arrays:

@@ -136,14 +136,11 @@ def source_shares(hybrid_gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> p
 
     The three features of a source are one share.
     """
-    shares = pd.DataFrame(hybrid_gate.shares(lists, rows), columns=list(lists.names))
-    owner = {name: name for name in lists.names}
+    shares = hybrid_gate.shares(lists, rows)
     n_sources = (len(lists.names) - len(ITEM_FEATURES)) // 3
-    for position, name in enumerate(lists.names[: 3 * n_sources]):
-        owner[name] = lists.names[position % n_sources]
-    names = (*lists.names[:n_sources], *ITEM_FEATURES)
-    members = {name: [column for column in lists.names if owner[column] == name] for name in names}
-    return pd.DataFrame({name: shares[columns].sum(axis=1) for name, columns in members.items()})
+    of_sources = shares[:, : 3 * n_sources].reshape(-1, 3, n_sources).sum(axis=1)
+    names = [*lists.names[:n_sources], *ITEM_FEATURES]
+    return pd.DataFrame(np.hstack([of_sources, shares[:, 3 * n_sources :]]), columns=names)
 
 
 def propose(
@@ -245,7 +242,8 @@ def recommend_hybrid(
     counts = np.log1p(data.histories.item_counts())
     tables = []
     size = 2000
-    for start in tqdm(range(0, len(users), size), desc="Recommending", leave=False):
+    starts = range(0, len(users), size)
+    for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
         proposed = propose(
             sources, data, users[start : start + size], parameters, candidates=candidates
         )

@@ -30,6 +30,7 @@ class IALS(Recommender):
     epochs: int = Field(12, ge=1, description="Sweeps over users and items.")
 
     evidence: ClassVar[str] = "the choices of people with your taste"
+    user_arrays: ClassVar[tuple[str, ...]] = ("user_factors",)
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],
         "regularization": (0.0003, 0.03),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -41,31 +42,49 @@ def strongest_own_item(
     return own
 
 
+@dataclass(frozen=True)
+class WordWeights:
+    """How much each word tells about each item's text.
+
+    Attributes:
+        vocabulary: (n_words,) words.
+        matrix: (n_items, n_words) TF-IDF weights; words of all items alike weigh little.
+    """
+
+    vocabulary: NDArray[np.object_]
+    matrix: sp.csr_array
+
+    @classmethod
+    def of(cls, texts: pd.Series) -> WordWeights:
+        """Return the weights of the words in (n_items,) item texts."""
+        vectorizer = TfidfVectorizer(stop_words="english", token_pattern=r"(?u)\b[^\W\d_]{3,}\b")
+        try:
+            matrix = sp.csr_array(vectorizer.fit_transform(texts))
+        except ValueError:  # no word is left in any text
+            return cls(np.empty(0, dtype=object), sp.csr_array((len(texts), 0)))
+        return cls(vectorizer.get_feature_names_out(), matrix)
+
+
 def shared_keywords(
-    texts: pd.Series, first: NDArray[np.int64], second: NDArray[np.int64], most: int = 3
+    words: WordWeights, first: NDArray[np.int64], second: NDArray[np.int64], most: int = 3
 ) -> list[str]:
     """Return the most telling words that two items' texts share, joined by commas.
 
-    A word tells most where its TF-IDF weights in both texts multiply to most; words of all items
-    alike weigh little.
+    A word tells most where its weights in both texts multiply to most.
 
     Args:
-        texts: (n_items,) item texts.
+        words: weights of the words in every item's text.
         first: (n,) item indices; a pair with a negative index shares nothing.
         second: (n,) item indices.
         most: words at most.
     """
-    try:
-        weights = TfidfVectorizer(stop_words="english", token_pattern=r"(?u)\b[^\W\d_]{3,}\b")
-        matrix = sp.csr_array(weights.fit_transform(texts))
-    except ValueError:  # no word is left in any text
+    if not len(words.vocabulary):
         return [""] * len(first)
-    vocabulary = weights.get_feature_names_out()
     known = (first >= 0) & (second >= 0)
-    shared = matrix[np.where(known, first, 0)].multiply(matrix[np.where(known, second, 0)])
-    top = keep_strongest(sp.csr_array(shared), most)
-    words = np.split(vocabulary[top.indices], top.indptr[1:-1])
-    return [", ".join(found) if ok else "" for found, ok in zip(words, known, strict=True)]
+    left, right = (words.matrix[np.where(known, items, 0)] for items in (first, second))
+    top = keep_strongest(sp.csr_array(left.multiply(right)), most)
+    found = np.split(words.vocabulary[top.indices], top.indptr[1:-1])
+    return [", ".join(pair) if ok else "" for pair, ok in zip(found, known, strict=True)]
 
 
 def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) -> pd.Series:
@@ -106,7 +125,7 @@ def explain(
     recommendations: pd.DataFrame,
     histories: Histories,
     titles: pd.Series,
-    texts: pd.Series,
+    words: WordWeights,
     behaviour_graph: sp.csr_array,
     text_graph: sp.csr_array,
     descriptions: Mapping[str, str],
@@ -117,7 +136,7 @@ def explain(
         recommendations: user_id, item_id, rank and the ``contribution_<name>`` columns.
         histories: the behaviour that the recommendations were made from.
         titles: (n_items,) in catalogue order.
-        texts: (n_items,) in catalogue order.
+        words: weights of the words in every item's text, in catalogue order.
         behaviour_graph: (n_items, n_items) closeness by co-consumption.
         text_graph: (n_items, n_items) closeness by text.
         descriptions: what each share means, in words, by its name.
@@ -142,7 +161,7 @@ def explain(
             "own_title_by_behaviour": _pick(title, by_behaviour),
             "own_item_by_text": _pick(histories.item_ids, by_text),
             "own_title_by_text": _pick(title, by_text),
-            "keywords": shared_keywords(texts, items, by_text),
+            "keywords": shared_keywords(words, items, by_text),
         }
     )
     return reasons.assign(sentence=write_sentences(reasons))

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from longtail.models.base import TrainingData
-from longtail.models.graphs import nearest_by_cosine
+from longtail.models.graphs import keep_strongest
 from longtail.models.neighbours import TextKNN
 
 
@@ -30,6 +30,6 @@ class TfidfKNN(TextKNN):
 
     def graph(self, data: TrainingData) -> sp.csr_array:
         """Return the graph of TF-IDF neighbours."""
-        graph = nearest_by_cosine(data.tfidf_vectors, self.neighbours)
+        graph = keep_strongest(data.tfidf_neighbours, self.neighbours)
         graph.data **= self.sharpness
         return graph

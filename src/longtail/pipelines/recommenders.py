@@ -32,7 +32,7 @@ BEHAVIOUR_TABLES = {
 TEXT_TABLES = {
     "item_vectors": "item_vectors",
     "text_neighbours": "text_neighbours",
-    "tfidf_vectors": "tfidf_vectors",
+    "tfidf_neighbours": "tfidf_neighbours",
 }
 NO_RECOMMENDATIONS = {"user_id": "str", "item_id": "str", "rank": "int64", "score": "float64"}
 
@@ -194,18 +194,18 @@ def training_data(
     checkpoints: MutableMapping[str, Arrays],
     item_vectors: dict[str, NDArray[np.float32]] | None = None,
     text_neighbours: sp.csr_array | None = None,
-    tfidf_vectors: dict[str, NDArray[np.float32]] | None = None,
+    tfidf_neighbours: sp.csr_array | None = None,
 ) -> TrainingData:
     """Put the tables of the split on one index space of users and items."""
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
-    if item_vectors is None or text_neighbours is None or tfidf_vectors is None:
+    if item_vectors is None or text_neighbours is None or tfidf_neighbours is None:
         return TrainingData(histories, seed=seed, checkpoints=checkpoints)
     return TrainingData(
         histories,
         item_vectors["vectors"],
         text_neighbours,
-        tfidf_vectors["vectors"],
+        tfidf_neighbours,
         seed,
         checkpoints,
     )

@@ -8,14 +8,19 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.errors import UserError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 PACKAGE_PREFIX = "package:"
 
@@ -106,8 +111,9 @@ class TextEncoder:
 
         return texts.map(key)
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), d) float32 vectors of unit length, batched by length.
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The loaded model.
 
         Raises:
             UserError: the model cannot be loaded.
@@ -122,7 +128,15 @@ class TextEncoder:
                 f"model) cannot be loaded: {str(error).splitlines()[0]}"
             ) from error
         model.max_seq_length = min(self.parameters.max_tokens, model.max_seq_length or 8192)
-        vectors = model.encode(
+        return model
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), d) float32 vectors of unit length, batched by length.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
+        vectors = self.model.encode(
             list(texts),
             prompt=self.parameters.prompt or None,
             batch_size=self.parameters.batch_size,
@@ -132,6 +146,26 @@ class TextEncoder:
             normalize_embeddings=True,
         )
         return vectors.float().cpu().numpy()
+
+    def word_pieces(self, texts: Sequence[str]) -> sp.csr_array:
+        """Return (len(texts), vocabulary) float32 ones where a text holds a word piece.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
+        tokenizer = self.model.tokenizer
+        pieces = tokenizer(
+            list(texts),
+            add_special_tokens=False,
+            truncation=True,
+            max_length=self.model.max_seq_length,
+        )["input_ids"]
+        rows = np.repeat(np.arange(len(texts)), [len(ids) for ids in pieces])
+        columns = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in pieces])
+        ones = np.ones(len(columns), dtype=np.float32)
+        counts = sp.csr_array((ones, (rows, columns)), shape=(len(texts), len(tokenizer)))
+        counts.data[:] = 1
+        return counts
 
 
 def _weights_fingerprint(location: str) -> str:

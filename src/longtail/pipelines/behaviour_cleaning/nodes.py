@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from longtail.behaviour import groups
 from longtail.behaviour.columns import map_columns
 from longtail.behaviour.interactions import InteractionSettings, clean_interactions
-from longtail.behaviour.items import ItemSettings, clean_items
+from longtail.behaviour.items import ItemSettings, clean_items, standardise_price
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
 from longtail.behaviour.splits import (
@@ -22,7 +22,9 @@ from longtail.behaviour.splits import (
     check_evaluable,
     count_evaluation,
     fingerprint,
+    fold_in_table,
     split_table,
+    trained_items,
 )
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.reporting.profile_figures import PLOTS
@@ -68,19 +70,23 @@ def clean_behaviour(
     check_evaluable(evaluation)
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
-    return log.interactions, log.rejected, items.items, items.rejected, report
+    catalogue = standardise_price(items.items, trained_items(assignment))
+    return log.interactions, log.rejected, catalogue, items.rejected, report
 
 
 def split_interactions(
     interactions: ir.Table, parameters: BehaviourCleaningParameters
-) -> tuple[ir.Table, ir.Table, ir.Table, dict[str, Any]]:
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Split the user-item pairs of the interactions and say how.
 
     Returns:
-        train, validation and test interactions, and the split's protocol, counts and fingerprint.
+        train, validation and test interactions, those that are folded in (none but under the
+        protocol user_cold), and the split's protocol, counts and fingerprint.
     """
     assignment = _assign(interactions, parameters)
     train, validation, test = (split_table(assignment, name).cache() for name in SPLITS)
+    fold_in = fold_in_table(assignment, parameters.seed).cache()
+    is_folded = assignment.protocol == "user_cold"
     cutoffs = assignment.cutoffs
     split = {
         "protocol": assignment.protocol,
@@ -88,12 +94,13 @@ def split_interactions(
         "has_order": assignment.has_order,
         "validation_start": cutoffs.validation_start if cutoffs else None,
         "test_start": cutoffs.test_start if cutoffs else None,
-        "fingerprint": fingerprint([train, validation, test]),
+        "fold_in": parameters.fold_in if is_folded else None,
+        "fingerprint": fingerprint([train, validation, test, *([fold_in] if is_folded else [])]),
         "n_train": train.count().to_pyarrow().as_py(),
         "n_validation": validation.count().to_pyarrow().as_py(),
         "n_test": test.count().to_pyarrow().as_py(),
     }
-    return train, validation, test, split
+    return train, validation, test, fold_in, split
 
 
 def group_items_and_users(
@@ -119,11 +126,12 @@ def profile_behaviour(
     train: ir.Table,
     validation: ir.Table,
     test: ir.Table,
+    fold_in: ir.Table,
     cleaning_report: dict[str, Any],
     parameters: BehaviourCleaningParameters,
 ) -> dict[str, Any]:
     """Describe the data set; small groups of users are left out."""
-    pairs = train.union(validation).union(test)
+    pairs = train.union(validation, test, fold_in.drop("position"))
     return profile_data(items, pairs, cleaning_report, parameters.min_group_size)
 
 

@@ -133,13 +133,14 @@ class BehaviourCleaningParameters(BaseModel):
         default=0.1,
         gt=0,
         le=0.4,
-        description="Share of the items (item_cold) or users (user_cold) that is hidden for the "
-        "test, and as many for the validation.",
+        description="item_cold: share of the items that is hidden for the test, and as many for "
+        "the validation; user_cold: share of the users that is hidden for the test.",
     )
     fold_in: tuple[int, ...] = Field(
         default=(0, 1, 3, 5, 10),
         min_length=1,
-        description="Lengths of the histories that hidden users are given (user_cold).",
+        description="user_cold: lengths of the histories with which every hidden user is "
+        "evaluated, so many of the first interactions.",
     )
     min_group_size: int = Field(
         default=1,

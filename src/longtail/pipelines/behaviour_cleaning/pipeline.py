@@ -13,6 +13,7 @@ from longtail.reporting.profile_figures import PLOTS
 
 PARAMETERS = "params:behaviour_cleaning"
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
+FOLD_IN_TABLE = "fold_in_interactions@ibis"
 
 
 def create_pipeline() -> Pipeline:
@@ -34,7 +35,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 split_interactions,
                 inputs=["interactions@ibis", PARAMETERS],
-                outputs=[*SPLIT_TABLES, "split"],
+                outputs=[*SPLIT_TABLES, FOLD_IN_TABLE, "split"],
                 name="split_interactions",
             ),
             Node(
@@ -45,7 +46,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 profile_behaviour,
-                inputs=["items@ibis", *SPLIT_TABLES, "cleaning_report", PARAMETERS],
+                inputs=["items@ibis", *SPLIT_TABLES, FOLD_IN_TABLE, "cleaning_report", PARAMETERS],
                 outputs="data_profile",
                 name="profile_behaviour",
             ),

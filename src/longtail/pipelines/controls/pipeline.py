@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.pipelines.controls import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
+from longtail.pipelines.item_encoding.nodes import adapt_to_behaviour
 from longtail.pipelines.recommenders import BEHAVIOUR_TABLES
 
 PARAMETERS = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
@@ -18,6 +19,8 @@ VECTORS: dict[str, str | None] = {
     "shuffled": "shuffled_vectors",
     "random": "random_vectors",
     "tfidf": "tfidf_vectors",
+    "tfidf_adapted": "tfidf_adapted_vectors",
+    "frozen": "language_vectors",
 }
 
 
@@ -37,10 +40,24 @@ def _vector_nodes() -> list[Node]:
         ("draw_random_vectors", nodes.draw_random_vectors),
     ]
     outputs = ("shuffled_vectors", "random_vectors")
+    adapted = Node(
+        adapt_to_behaviour,
+        inputs={
+            "parameters": "params:item_encoding",
+            "vectors": "tfidf_vectors",
+            "word_pieces": "word_pieces",
+            "item_texts": "item_texts",
+            "train": "train_interactions@pandas",
+            "item_groups": "item_groups",
+            "user_groups": "user_groups",
+        },
+        outputs="tfidf_adapted_vectors",
+        name="adapt_tfidf_vectors",
+    )
     return [
         Node(function, inputs=["item_vectors", "params:tuning"], outputs=output, name=name)
         for (name, function), output in zip(made, outputs, strict=True)
-    ]
+    ] + [adapted]
 
 
 def _control_nodes(control: str) -> Pipeline:
@@ -49,8 +66,8 @@ def _control_nodes(control: str) -> Pipeline:
     if vectors is not None:
         tables = tables | {
             "item_vectors": vectors,
-            "tfidf_vectors": vectors,
             "text_neighbours": neighbours,
+            "tfidf_neighbours": neighbours,
         }
         found = [
             Node(

@@ -22,7 +22,7 @@ def evaluate_models(
     validation_interactions: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
-    item_vectors: dict[str, np.ndarray],
+    language_vectors: dict[str, np.ndarray],
     **recommendations: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Row], list[Row]]:
     """Score the recommendations of every model and compare them with the baseline.
@@ -34,7 +34,7 @@ def evaluate_models(
         validation_interactions: user_id, item_id.
         item_groups: item_id, interaction_count, item_group.
         user_groups: user_id, user_group.
-        item_vectors: ``vectors``, float (n_items, d) of the item texts in catalogue order.
+        language_vectors: ``vectors``, float (n_items, d) of the item texts in catalogue order.
         **recommendations: user_id, item_id, rank by name of the model; a table without rows means
             that the model was not run, and leaves it out.
 
@@ -56,7 +56,7 @@ def evaluate_models(
         test_interactions, train_interactions, validation_interactions, item_groups, user_groups
     )
     scores = {
-        model: score_model(table, truth, parameters.ks, item_vectors["vectors"])
+        model: score_model(table, truth, parameters.ks, language_vectors["vectors"])
         for model, table in tables.items()
     }
     resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)

@@ -11,7 +11,7 @@ TABLES = {
     "validation_interactions": "validation_interactions@pandas",
     "item_groups": "item_groups",
     "user_groups": "user_groups",
-    "item_vectors": "item_vectors",
+    "language_vectors": "language_vectors",
 }
 
 PLOTS = (
@@ -84,7 +84,11 @@ def create_pipeline() -> Pipeline:
                     "leaderboard": "leaderboard",
                     "comparisons": "comparisons",
                     "items": "items@pandas",
-                    **{name: dataset for name, dataset in TABLES.items() if name != "item_vectors"},
+                    **{
+                        name: dataset
+                        for name, dataset in TABLES.items()
+                        if name != "language_vectors"
+                    },
                     **{name: name for name in ("recommendations_als", "recommendations_hybrid")},
                     **{name: name for name in PLOTS},
                 },

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import Arrays, unpack_sparse
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
-from longtail.models.reasons import explain
+from longtail.models.reasons import WordWeights, explain
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
     fitted_models,
@@ -66,7 +66,7 @@ def explain_recommendations(
         recommendations[recommendations["rank"] <= hybrid.explained],
         data.histories,
         titles=items["title"],
-        texts=item_texts["text"],
+        words=WordWeights.of(item_texts["text"]),
         behaviour_graph=unpack_sparse("graph", cooccurrence),
         text_graph=data.text_neighbours,
         descriptions={name: SOURCES[name].evidence for name in hybrid.sources},

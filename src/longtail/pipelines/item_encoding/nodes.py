@@ -1,16 +1,27 @@
-"""Nodes of the item encoding: texts, vectors, whitened vectors and text neighbours."""
+"""Nodes of the item encoding: texts, vectors, whitening, adaptation and text neighbours."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from longtail.models.base import TrainingData
 from longtail.models.graphs import nearest_by_cosine
+from longtail.models.neighbours import RecentTextKNN
+from longtail.models.tuning import (
+    TuningParameters,
+    ValidationTargets,
+    validation_ndcg,
+    validation_targets,
+)
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.pipelines.recommenders import histories_of
+from longtail.text.adaptation import adapt_vectors, consumption_pairs
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import compose_item_text
 from longtail.text.tfidf import tfidf_vectors
@@ -84,6 +95,85 @@ def encode_tfidf(
     }
 
 
-def find_text_neighbours(item_vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
+def split_word_pieces(parameters: ItemEncodingParameters, item_texts: pd.DataFrame) -> sp.csr_array:
+    """Return which word pieces of the encoder's vocabulary each text holds."""
+    return TextEncoder(parameters.encoder).word_pieces(item_texts["text"].tolist())
+
+
+def adapt_to_behaviour(
+    parameters: ItemEncodingParameters,
+    vectors: Vectors,
+    word_pieces: sp.csr_array,
+    item_texts: pd.DataFrame,
+    train: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+) -> Vectors:
+    """Train the vectors on what the same users chose in the training period, and whiten them.
+
+    The loss of each step is kept as ``curve.adaptation_loss``. Without pairs to learn from, or with
+    no epochs, the vectors stay as they are.
+    """
+    histories = histories_of(train, item_groups, user_groups)
+    adaptation = parameters.adaptation
+    pairs = consumption_pairs(
+        histories.users, histories.items, adaptation.window, adaptation.tail_power
+    )
+    if adaptation.epochs == 0 or len(pairs.first) == 0:
+        return vectors
+    adapted, losses = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
+    whitened = whiten(
+        adapted,
+        known=(item_texts["text"] != "").to_numpy(),
+        reference=histories.item_counts() > 0,
+        strength=parameters.whitening_strength,
+        dimensions=parameters.dimensions,
+    )
+    return {"vectors": whitened, "curve.adaptation_loss": losses}
+
+
+def choose_vectors(
+    tuning: TuningParameters,
+    parameters: ItemEncodingParameters,
+    language_vectors: Vectors,
+    adapted_vectors: Vectors,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+) -> tuple[Vectors, sp.csr_array, dict[str, Any]]:
+    """Take the frozen or the adapted vectors, whichever finds the better text neighbours.
+
+    Returns:
+        The vectors, their neighbours, and the validation NDCG of both.
+    """
+    histories = histories_of(train, item_groups, user_groups)
+    held_out = histories_of(validation, item_groups, user_groups).matrix()
+    targets = validation_targets(histories, held_out, tuning.max_users, tuning.seed)
+    kinds = {"frozen": language_vectors["vectors"], "adapted": adapted_vectors["vectors"]}
+    graphs = {kind: nearest_by_cosine(z, parameters.neighbours) for kind, z in kinds.items()}
+    quality = {
+        kind: text_neighbour_ndcg(TrainingData(histories, z, graphs[kind]), targets, tuning.k)
+        for kind, z in kinds.items()
+    }
+    chosen = max(quality, key=lambda kind: quality[kind])
+    logger.info("Text neighbours on validation, NDCG@%d: %s.", tuning.k, _in_words(quality))
+    choice = {"chosen": chosen, f"validation_ndcg_at_{tuning.k}": quality}
+    return {"vectors": kinds[chosen]}, graphs[chosen], choice
+
+
+def find_text_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
     """Return the nearest items of each item by the cosine of their vectors."""
-    return nearest_by_cosine(item_vectors["vectors"], parameters.neighbours)
+    return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
+
+
+def text_neighbour_ndcg(data: TrainingData, targets: ValidationTargets, k: int) -> float:
+    """Return what text neighbours reach on validation; 0 where nobody can be evaluated."""
+    if len(targets.users) == 0:
+        return 0.0
+    model = RecentTextKNN()
+    return validation_ndcg(model, model.fit(data), data, targets, k)
+
+
+def _in_words(quality: dict[str, float]) -> str:
+    return ", ".join(f"{kind} vectors {value:.4f}" for kind, value in quality.items())

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from longtail.text.adaptation import AdaptationParameters
 from longtail.text.encoder import EncoderParameters
 
 
@@ -19,5 +20,6 @@ class ItemEncodingParameters(BaseModel):
     encoder: EncoderParameters = EncoderParameters()
     whitening_strength: float = Field(0.5, ge=0, le=1, description="0 none, 1 equal variances.")
     dimensions: int = Field(256, ge=2, description="Principal axes kept by the whitening.")
+    adaptation: AdaptationParameters = AdaptationParameters()
     tfidf_seed: int = Field(42, ge=0, description="Seed of the reduction of the TF-IDF vectors.")
     neighbours: int = Field(100, ge=1, description="Nearest items by text that are kept.")

@@ -3,19 +3,23 @@
 from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.item_encoding.nodes import (
+    adapt_to_behaviour,
+    choose_vectors,
     collect_embeddings,
     compose_texts,
     encode_new_texts,
     encode_tfidf,
     find_text_neighbours,
+    split_word_pieces,
     whiten_embeddings,
 )
 
 PARAMETERS = "params:item_encoding"
+GROUPS = {"item_groups": "item_groups", "user_groups": "user_groups"}
 
 
 def create_pipeline() -> Pipeline:
-    """Compose item texts, encode the new ones, whiten the vectors, find text neighbours."""
+    """Compose item texts, encode the new ones, whiten and adapt the vectors, find neighbours."""
     return Pipeline(
         [
             Node(
@@ -39,8 +43,41 @@ def create_pipeline() -> Pipeline:
             Node(
                 whiten_embeddings,
                 inputs=["item_embeddings", "item_texts", "train_interactions@pandas", PARAMETERS],
-                outputs="item_vectors",
+                outputs="language_vectors",
                 name="whiten_embeddings",
+            ),
+            Node(
+                split_word_pieces,
+                inputs=[PARAMETERS, "item_texts"],
+                outputs="word_pieces",
+                name="split_word_pieces",
+            ),
+            Node(
+                adapt_to_behaviour,
+                inputs={
+                    "parameters": PARAMETERS,
+                    "vectors": "language_vectors",
+                    "word_pieces": "word_pieces",
+                    "item_texts": "item_texts",
+                    "train": "train_interactions@pandas",
+                }
+                | GROUPS,
+                outputs="adapted_vectors",
+                name="adapt_to_behaviour",
+            ),
+            Node(
+                choose_vectors,
+                inputs={
+                    "tuning": "params:tuning",
+                    "parameters": PARAMETERS,
+                    "language_vectors": "language_vectors",
+                    "adapted_vectors": "adapted_vectors",
+                    "train": "train_interactions@pandas",
+                    "validation": "validation_interactions@pandas",
+                }
+                | GROUPS,
+                outputs=["item_vectors", "text_neighbours", "vector_choice"],
+                name="choose_vectors",
             ),
             Node(
                 encode_tfidf,
@@ -50,9 +87,9 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 find_text_neighbours,
-                inputs=["item_vectors", PARAMETERS],
-                outputs="text_neighbours",
-                name="find_text_neighbours",
+                inputs=["tfidf_vectors", PARAMETERS],
+                outputs="tfidf_neighbours",
+                name="find_tfidf_neighbours",
             ),
         ]
     )

@@ -1,0 +1,119 @@
+"""Logs the hybrid of a run as an MLflow model and registers it.
+
+What fits and serves models is imported where it is used: commands start without it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import pandas as pd
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from mlflow.tracking import MlflowClient
+
+import longtail
+from longtail.hooks.versions import made_by
+
+if TYPE_CHECKING:
+    from longtail.serving.hybrid import ServedHybrid
+
+MODEL = "hybrid"
+REGISTERED_MODEL = "longtail-hybrid"
+# What the served code imports.
+PACKAGES = (
+    "ibis-framework",
+    "implicit",
+    "irspack",
+    "mlflow",
+    "numpy",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "threadpoolctl",
+    "torch",
+    "tqdm",
+)
+
+
+def makes_hybrid(pipeline: Pipeline) -> bool:
+    """Whether a pipeline recommends with the hybrid, as it does with each newly fitted one."""
+    return "recommendations_hybrid" in made_by(pipeline)
+
+
+def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
+    """Put the hybrid together from what a run has saved."""
+    from longtail.models.base import unpack_sparse  # noqa: PLC0415
+    from longtail.models.hybrid import Hybrid, HybridParameters  # noqa: PLC0415
+    from longtail.pipelines import recommenders  # noqa: PLC0415
+    from longtail.serving.hybrid import SOURCES, ServedHybrid  # noqa: PLC0415
+
+    entries = recommenders.BEHAVIOUR_TABLES | recommenders.TEXT_TABLES
+    tables = {name: catalog[entry].load() for name, entry in entries.items()}
+    parameters = HybridParameters.model_validate(catalog["params:hybrid"].load())
+    data = recommenders.training_data(**tables, seed=0, with_validation=True)
+    parts: dict[str, Any] = {}
+    for name in parameters.sources:
+        parts[f"{name}_hyperparameters"] = catalog[f"{name}_hyperparameters"].load()
+        parts[f"{name}_arrays"] = catalog[f"{name}_model"].load()
+    items = catalog["items@pandas"].load()[["item_id", "title"]]
+    return ServedHybrid(
+        hybrid=Hybrid.from_json(catalog["hybrid_gate"].load()),
+        parameters=parameters,
+        sources=recommenders.fitted_models(SOURCES, parameters.sources, parts),
+        histories=data.histories,
+        item_vectors=data.item_vectors,
+        behaviour_graph=unpack_sparse("graph", catalog["item_knn_model"].load()),
+        text_graph=data.text_neighbours,
+        items=items.assign(text=catalog["item_texts"].load()["text"].to_numpy()),
+    )
+
+
+def log_hybrid(client: MlflowClient, run_id: str, catalog: DataCatalog) -> str:
+    """Log the hybrid to the active MLflow run and register it; return the version's number.
+
+    The package's code goes with it, so the model loads where the project is not installed.
+    """
+    from longtail.serving.mlflow_model import ARTIFACT, SIGNATURE  # noqa: PLC0415
+
+    served = served_hybrid(catalog)
+    package = Path(longtail.__file__).parent
+    with TemporaryDirectory() as folder:
+        served.save(Path(folder))
+        logged = mlflow.pyfunc.log_model(
+            name=MODEL,
+            python_model=str(package / "serving/mlflow_model.py"),
+            artifacts={ARTIFACT: folder},
+            code_paths=[str(package)],
+            signature=SIGNATURE,
+            input_example=example(served),
+            pip_requirements=requirements(),
+        )
+    # The function that does this in one step prints what it does.
+    if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
+        client.create_registered_model(REGISTERED_MODEL)
+    made = client.create_model_version(
+        REGISTERED_MODEL, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
+    )
+    return str(made.version)
+
+
+def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a request for a known user and one for somebody who has three items."""
+    histories = served.histories
+    known = str(histories.user_ids[histories.users[0]])
+    items = [str(item) for item in histories.item_ids[histories.items[:3]]]
+    return pd.DataFrame({"user_id": [known, None], "item_ids": [None, items]}), {"k": 10}
+
+
+def requirements() -> list[str]:
+    """Return the packages that the model needs, as they are installed here."""
+    return [f"{package}=={version(package).partition('+')[0]}" for package in PACKAGES]

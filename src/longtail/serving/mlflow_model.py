@@ -1,0 +1,73 @@
+"""The hybrid as an MLflow model: MLflow runs this file to load it, so that nothing is pickled."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+
+from longtail.serving.hybrid import ServedHybrid
+
+ARTIFACT = "hybrid"
+SIGNATURE = ModelSignature(
+    inputs=Schema(
+        [
+            ColSpec(DataType.string, "user_id", required=False),
+            ColSpec(Array(DataType.string), "item_ids", required=False),
+        ]
+    ),
+    outputs=Schema(
+        [
+            ColSpec(DataType.long, "request"),
+            ColSpec(DataType.string, "item_id"),
+            ColSpec(DataType.long, "rank"),
+            ColSpec(DataType.double, "score"),
+            ColSpec(DataType.string, "title"),
+            ColSpec(DataType.string, "reason"),
+        ]
+    ),
+    params=ParamSchema([ParamSpec("k", DataType.long, 10)]),
+)
+
+
+class HybridModel(PythonModel):
+    """One row of the input is one request; its list is the rows of the output with its number."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the hybrid, and answer once so that the first request is as quick as the others."""
+        self._served = ServedHybrid.load(Path(context.artifacts[ARTIFACT]))
+        self._served.recommend(item_ids=[str(self._served.histories.item_ids[0])])
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return request, item_id, rank, score, title, reason.
+
+        Args:
+            context: of MLflow.
+            model_input: user_id, or item_ids (a list) for a user whom the model does not know.
+            params: ``k``, the length of the lists.
+        """
+        k = int((params or {}).get("k", 10))
+        lists = [
+            self._served.recommend(_given(row.get("user_id")), _given(row.get("item_ids")), k)
+            for row in model_input.to_dict(orient="records")
+        ]
+        for number, table in enumerate(lists):
+            table.insert(0, "request", number)
+        return pd.concat(lists, ignore_index=True)
+
+
+def _given(value: Any) -> Any:
+    """Return None for the ways in which a table says that a cell is empty."""
+    return None if value is None or value is pd.NA or isinstance(value, float) else value
+
+
+mlflow.models.set_model(HybridModel())
