@@ -9,9 +9,9 @@ from longtail.errors import NotApplicableError
 from longtail.models.base import TrainingData
 from longtail.models.ease import EASE
 from longtail.models.graphs import nearest_by_cosine
+from longtail.models.neighbours import TfidfKNN
 from longtail.models.random_ranking import RandomRanking
 from longtail.models.recent_popularity import RecentPopularity
-from longtail.models.tfidf_knn import TfidfKNN
 
 DAY = 86_400
 START = 1_600_000_000

@@ -53,12 +53,16 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     """Put the hybrid together from what a run has saved."""
     from longtail.models.base import unpack_sparse  # noqa: PLC0415
     from longtail.models.hybrid import Hybrid, HybridParameters  # noqa: PLC0415
+    from longtail.models.neighbours import TextKNN  # noqa: PLC0415
+    from longtail.models.text_profile import TextProfile  # noqa: PLC0415
     from longtail.pipelines import recommenders  # noqa: PLC0415
     from longtail.serving.hybrid import SOURCES, ServedHybrid  # noqa: PLC0415
 
-    entries = recommenders.BEHAVIOUR_TABLES | recommenders.TEXT_TABLES
-    tables = {name: catalog[entry].load() for name, entry in entries.items()}
     parameters = HybridParameters.model_validate(catalog["params:hybrid"].load())
+    entries = recommenders.tables_read_by(
+        *(SOURCES[name] for name in parameters.sources), TextKNN, TextProfile, without=("ratings",)
+    )
+    tables = {name: catalog[entry].load() for name, entry in entries.items()}
     data = recommenders.training_data(**tables, seed=0, with_validation=True)
     parts: dict[str, Any] = {}
     for name in parameters.sources:

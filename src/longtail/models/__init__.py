@@ -6,15 +6,26 @@ evaluation, tracking and plots take it from here.
 
 from longtail.models.als import ALS
 from longtail.models.base import Recommender
+from longtail.models.cluster_attention import ClusterAttention
 from longtail.models.ease import EASE
 from longtail.models.ials import IALS, FeatureIALS
-from longtail.models.neighbours import ItemKNN, RecentItemKNN, RecentTextKNN, TextKNN
+from longtail.models.interest_network import InterestNetwork
+from longtail.models.language_model_ranker import LanguageModelRanker
+from longtail.models.neighbours import (
+    FrozenTextKNN,
+    ItemKNN,
+    RecentItemKNN,
+    RecentTextKNN,
+    TextKNN,
+    TfidfKNN,
+)
 from longtail.models.popularity import Popularity
 from longtail.models.random_ranking import RandomRanking
 from longtail.models.recent_popularity import RecentPopularity
+from longtail.models.semantic_matching import SemanticMatching
+from longtail.models.sequence_transformer import SequenceTransformer
 from longtail.models.text_metric import TextMetric
 from longtail.models.text_profile import TextProfile
-from longtail.models.tfidf_knn import TfidfKNN
 
 # Fitted on behaviour alone, by the pipeline als_baseline.
 COLLABORATIVE: dict[str, type[Recommender]] = {
@@ -31,11 +42,17 @@ COLLABORATIVE: dict[str, type[Recommender]] = {
 # Fitted on behaviour and item text, by the pipeline hybrid_scoring.
 LANGUAGE: dict[str, type[Recommender]] = {
     "tfidf_knn": TfidfKNN,
+    "text_knn_frozen": FrozenTextKNN,
     "text_knn": TextKNN,
     "text_knn_recent": RecentTextKNN,
     "text_profile": TextProfile,
     "text_metric": TextMetric,
     "feature_ials": FeatureIALS,
+    "semantic_matching": SemanticMatching,
+    "sequence_transformer": SequenceTransformer,
+    "interest_network": InterestNetwork,
+    "cluster_attention": ClusterAttention,
+    "language_model_ranker": LanguageModelRanker,
 }
 
 RECOMMENDERS: tuple[str, ...] = (*COLLABORATIVE, *LANGUAGE, "hybrid")

@@ -47,6 +47,7 @@ class TrainingData:
         item_vectors: (n_items, d) float32 language vectors of unit length in catalogue order; empty
             where only collaborative models are fitted.
         text_neighbours: (n_items, n_items) cosines of the 100 nearest items by these vectors.
+        frozen_neighbours: (n_items, n_items) the same by vectors that behaviour did not adapt.
         tfidf_neighbours: (n_items, n_items) the same by TF-IDF vectors.
         seed: seed of everything random.
         checkpoints: where an unfinished training leaves its state, by a hash of all that it
@@ -66,6 +67,7 @@ class TrainingData:
     histories: Histories
     item_vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     text_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
+    frozen_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
     tfidf_neighbours: sp.csr_array = field(default_factory=lambda: sp.csr_array((0, 0)))
     seed: int = 42
     checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
@@ -93,6 +95,7 @@ class TrainingData:
             "ratings": self.ratings,
             "settings": np.array([self.seed, self.language_model], dtype=object),
             **pack_sparse("text_neighbours", self.text_neighbours),
+            **pack_sparse("frozen_neighbours", self.frozen_neighbours),
             **pack_sparse("tfidf_neighbours", self.tfidf_neighbours),
             **{
                 f"attribute.{name}": column.to_numpy(dtype=object)
@@ -111,6 +114,7 @@ class Recommender(BaseModel, ABC):
         starting_points: settings that tuning tries first, so that a small budget is well spent.
         evidence: what a high score rests on, in the words of a reason given to a user.
         user_arrays: fitted arrays that have one row a user.
+        reads: fields of the training data that the model reads beside the histories.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,6 +123,7 @@ class Recommender(BaseModel, ABC):
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     evidence: ClassVar[str] = "the model's score"
     user_arrays: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def fit(self, data: TrainingData) -> Arrays:

@@ -51,6 +51,7 @@ class ClusterAttention(NetworkRecommender):
     )
     recent_share: float = Field(0.1, gt=0, le=1, description="Last share of the time: a trend.")
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors", "text_neighbours", "item_attributes")
     evidence: ClassVar[str] = "those of your items that are closest to it, and users like you"
 
     def network(self, data: TrainingData) -> nn.Module:

@@ -93,6 +93,7 @@ class FeatureIALS(IALS):
 
     text_weight: float = Field(1.0, gt=0, description="Ridge penalty of the map from the text.")
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors",)
     evidence: ClassVar[str] = "the choices of people with your taste, read together with its text"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **IALS.search_space,

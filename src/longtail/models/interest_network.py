@@ -53,6 +53,7 @@ class InterestNetwork(NetworkRecommender):
     )
     quiet_length: int = Field(5, ge=0, description="Earlier items of a quiet user at most.")
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors", "text_neighbours")
     evidence: ClassVar[str] = "its fit to your taste, its novelty and its popularity together"
 
     def network(self, data: TrainingData) -> nn.Module:

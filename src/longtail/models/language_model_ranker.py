@@ -65,6 +65,13 @@ class LanguageModelRanker(NetworkRecommender):
     warm_up: float = Field(0.1, ge=0, le=1, description="Share of the steps with a rising rate.")
     validation_users: int = Field(200, ge=0, description="Users held out at most.")
 
+    reads: ClassVar[tuple[str, ...]] = (
+        "item_vectors",
+        "text_neighbours",
+        "item_texts",
+        "ratings",
+        "language_model",
+    )
     evidence: ClassVar[str] = "what a language model makes of your items and its description"
 
     @property

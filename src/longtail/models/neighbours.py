@@ -73,6 +73,7 @@ class TextKNN(NeighbourModel):
     sharpness: float = Field(3.0, gt=0, description="Exponent of the cosine.")
 
     evidence: ClassVar[str] = "its likeness to your items in words"
+    reads: ClassVar[tuple[str, ...]] = ("text_neighbours",)
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "neighbours": [10, 30, 100],
         "sharpness": [1.0, 3.0, 5.0],
@@ -83,8 +84,8 @@ class TextKNN(NeighbourModel):
     )
 
     def graph(self, data: TrainingData) -> sp.csr_array:
-        """Return the graph of text neighbours."""
-        graph = keep_strongest(data.text_neighbours, self.neighbours)
+        """Return the graph of the neighbours that the model reads."""
+        graph = keep_strongest(getattr(data, self.reads[0]), self.neighbours)
         graph.data **= self.sharpness
         return graph
 
@@ -116,4 +117,29 @@ class RecentTextKNN(TextKNN):
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
         {**point, "recency_decay": 0.7} for point in TextKNN.starting_points
+    )
+
+
+class FrozenTextKNN(RecentTextKNN):
+    """Text neighbours by the language vectors as they are, without the lessons of behaviour."""
+
+    evidence: ClassVar[str] = "what its words mean, beside your latest items"
+    reads: ClassVar[tuple[str, ...]] = ("frozen_neighbours",)
+
+
+class TfidfKNN(TextKNN):
+    """Item neighbours by the cosine of TF-IDF vectors: what texts give without a language model."""
+
+    recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
+
+    evidence: ClassVar[str] = "the words that it shares with your items"
+    reads: ClassVar[tuple[str, ...]] = ("tfidf_neighbours",)
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **TextKNN.search_space,
+        "recency_decay": [0.5, 0.7, 0.85, 1.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "recency_decay": decay}
+        for point in TextKNN.starting_points
+        for decay in (0.7, 1.0)
     )

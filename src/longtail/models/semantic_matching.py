@@ -38,6 +38,13 @@ class SemanticMatching(Recommender):
     words_per_item: int = Field(12, ge=1, description="First words of each item's text.")
     attribute_dimensions: int = Field(64, ge=1, description="Axes of the attributes.")
 
+    reads: ClassVar[tuple[str, ...]] = (
+        "item_vectors",
+        "item_embeddings",
+        "item_texts",
+        "item_attributes",
+        "language_model",
+    )
     evidence: ClassVar[str] = "its fit to your items in words, kind, brand and price"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "attribute_weight": [0.0, 0.1, 0.3],

@@ -47,6 +47,7 @@ class SequenceTransformer(NetworkRecommender):
         description="Share of the log popularity that the softmax is given and need not learn.",
     )
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors",)
     evidence: ClassVar[str] = "what usually follows your latest items, in words"
 
     @model_validator(mode="after")

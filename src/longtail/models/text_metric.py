@@ -34,6 +34,7 @@ class TextMetric(Recommender):
         0.5, ge=0, le=1, description="Share of the log popularity taken off the logits."
     )
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors",)
     evidence: ClassVar[str] = "its fit to your taste, as learned from words and choices"
 
     def fit(self, data: TrainingData) -> Arrays:

@@ -27,6 +27,7 @@ class TextProfile(Recommender):
 
     recency_decay: float = Field(0.85, gt=0, le=1, description="Weight lost per newer item.")
 
+    reads: ClassVar[tuple[str, ...]] = ("item_vectors",)
     evidence: ClassVar[str] = "its fit to all that you have, in words"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "recency_decay": [0.5, 0.7, 0.85, 1.0]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -29,10 +28,17 @@ BEHAVIOUR_TABLES = {
     "user_groups": "user_groups",
     "checkpoints": "checkpoints",
 }
-TEXT_TABLES = {
+# Where the fields of the training data come from that some models read.
+READ_FROM = {
+    "language_model": "params:item_encoding.encoder.model",
     "item_vectors": "item_vectors",
+    "item_embeddings": "item_embeddings",
     "text_neighbours": "text_neighbours",
+    "frozen_neighbours": "frozen_neighbours",
     "tfidf_neighbours": "tfidf_neighbours",
+    "item_texts": "item_texts",
+    "item_attributes": "items@pandas",
+    "ratings": "interactions@pandas",
 }
 NO_RECOMMENDATIONS = {"user_id": "str", "item_id": "str", "rank": "int64", "score": "float64"}
 
@@ -57,21 +63,35 @@ class RecommenderParameters(BaseModel):
         return fitted
 
 
-def create_recommender_pipeline(recommenders: dict[str, type[Recommender]], text: bool) -> Pipeline:
+def create_recommender_pipeline(recommenders: dict[str, type[Recommender]]) -> Pipeline:
     """Return the nodes that tune, refit and recommend with each of the recommenders.
 
     Args:
         recommenders: classes by name.
-        text: whether they read language vectors.
     """
-    tables = BEHAVIOUR_TABLES | (TEXT_TABLES if text else {})
     return sum(
         (
-            _recommender_nodes(name, recommender, tables)
+            _recommender_nodes(name, recommender, tables_read_by(recommender))
             for name, recommender in recommenders.items()
         ),
         start=Pipeline([]),
     )
+
+
+def tables_read_by(
+    *recommenders: type[Recommender], without: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the inputs that ``training_data`` needs for some recommenders, parameters first.
+
+    Args:
+        *recommenders: classes.
+        without: fields of the training data that are not wanted.
+    """
+    wanted = {field for recommender in recommenders for field in recommender.reads}
+    wanted -= set(without)
+    read = {field: dataset for field, dataset in READ_FROM.items() if field in wanted}
+    parameters = {name: dataset for name, dataset in read.items() if dataset.startswith("params:")}
+    return parameters | BEHAVIOUR_TABLES | read
 
 
 def _recommender_nodes(
@@ -192,23 +212,41 @@ def training_data(
     seed: int,
     with_validation: bool,
     checkpoints: MutableMapping[str, Arrays],
-    item_vectors: dict[str, NDArray[np.float32]] | None = None,
-    text_neighbours: sp.csr_array | None = None,
-    tfidf_neighbours: sp.csr_array | None = None,
+    **read: Any,
 ) -> TrainingData:
-    """Put the tables of the split on one index space of users and items."""
+    """Put the tables of the split on one index space of users and items.
+
+    Args:
+        train: interactions of the training period.
+        validation: interactions of the validation period.
+        item_groups: gives the items in catalogue order.
+        user_groups: gives the users.
+        seed: seed of the models.
+        with_validation: whether the validation period is past behaviour too.
+        checkpoints: the store of finished trials and unfinished trainings.
+        **read: the datasets of ``READ_FROM`` that the models read.
+    """
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
-    if item_vectors is None or text_neighbours is None or tfidf_neighbours is None:
-        return TrainingData(histories, seed=seed, checkpoints=checkpoints)
-    return TrainingData(
-        histories,
-        item_vectors["vectors"],
-        text_neighbours,
-        tfidf_neighbours,
-        seed,
-        checkpoints,
+    for name in {"item_vectors", "item_embeddings"} & read.keys():
+        (read[name],) = (array for key, array in read[name].items() if not key.startswith("curve."))
+    if "item_texts" in read:
+        read["item_texts"] = read["item_texts"]["text"].to_numpy(dtype=object)
+    if "ratings" in read:
+        read["ratings"] = ratings_of(histories, read["ratings"])
+    return TrainingData(histories, seed=seed, checkpoints=checkpoints, **read)
+
+
+def ratings_of(histories: Histories, interactions: pd.DataFrame) -> NDArray[np.float32]:
+    """Return (n,) the user's last stars for each interaction of the histories, NaN without any."""
+    stars = interactions.dropna(subset="rating").drop_duplicates(
+        ["user_id", "item_id"], keep="last"
     )
+    pairs = pd.MultiIndex.from_frame(stars[["user_id", "item_id"]])
+    own = pd.MultiIndex.from_arrays(
+        [histories.user_ids[histories.users], histories.item_ids[histories.items]]
+    )
+    return pd.Series(stars["rating"].to_numpy(np.float32), pairs).reindex(own).to_numpy()
 
 
 def histories_of(

@@ -97,7 +97,9 @@ class ServedHybrid:
             raise UserError(f"The length of a list, k = {k}, must be at least 1.")
         user = -1 if item_ids is not None else int(self._users.get_indexer(pd.Index([user_id]))[0])
         history = self._own(user) if user >= 0 else self._given(item_ids or ())
-        data = TrainingData(history, item_vectors=self.item_vectors)
+        data = TrainingData(
+            history, item_vectors=self.item_vectors, text_neighbours=self.text_graph
+        )
         sources = {
             name: _row_of(model, user) if user >= 0 else _folded_in(model, data)
             for name, model in self.sources.items()

@@ -8,4 +8,4 @@ from longtail.pipelines.recommenders import create_recommender_pipeline
 
 def create_pipeline() -> Pipeline:
     """Tune, refit and recommend with ALS and the other collaborative models."""
-    return create_recommender_pipeline(COLLABORATIVE, text=False)
+    return create_recommender_pipeline(COLLABORATIVE)

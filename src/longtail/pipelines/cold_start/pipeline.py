@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.cold_start import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
-from longtail.pipelines.recommenders import BEHAVIOUR_TABLES, TEXT_TABLES
+from longtail.pipelines.recommenders import tables_read_by
 
 
 def create_pipeline() -> Pipeline:
@@ -26,8 +26,7 @@ def create_pipeline() -> Pipeline:
                     "test": "test_interactions@pandas",
                     "length": "params:recommendation_length",
                 }
-                | BEHAVIOUR_TABLES
-                | TEXT_TABLES
+                | tables_read_by(*names.values(), without=("ratings",))
                 | fitted,
                 outputs="cold_recommendations",
                 name="recommend_cold_items",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def fit_control_gate(
     """Refit the sources that read text on the control's vectors, and the gate and knob on these."""
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
-    sources = _sources(hybrid, data, parts)
+    sources = _sources(hybrid, data, parts, tables.keys())
     baseline = fitted_models(COLLABORATIVE, ("als",), parts)["als"]
     targets = targets_of(data.histories, tables, tuning)
     return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
@@ -73,7 +74,7 @@ def recommend_with_control(
     """Return the control's ranked lists of all users of the test period."""
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    sources = _sources(hybrid, data, parts)
+    sources = _sources(hybrid, data, parts, tables.keys())
     users = indices_of_users(test, data.histories)
     return recommend_hybrid(Hybrid.from_json(gate), sources, data, users, length, hybrid)
 
@@ -100,11 +101,12 @@ def show_controls(
 
 
 def _sources(
-    hybrid: HybridParameters, data: TrainingData, parts: dict[str, Any]
+    hybrid: HybridParameters, data: TrainingData, parts: dict[str, Any], given: Collection[str]
 ) -> dict[str, FittedModel]:
     """Return the collaborative sources as fitted, and those that read text fitted anew.
 
-    Without vectors the sources that read text are left out.
+    A source that reads what the control does not give is left out: without vectors all that read
+    text, and with other vectors those that read the words themselves.
 
     Raises:
         UserError: no source is left.
@@ -112,7 +114,7 @@ def _sources(
     collaborative = tuple(name for name in hybrid.sources if name in COLLABORATIVE)
     sources = fitted_models(COLLABORATIVE, collaborative, parts)
     for name in hybrid.sources:
-        if name in LANGUAGE and data.item_vectors.size:
+        if name in LANGUAGE and set(LANGUAGE[name].reads) <= set(given):
             recommender = LANGUAGE[name](**parts[f"{name}_hyperparameters"])
             sources[name] = FittedModel(recommender, recommender.fit(data))
     if not sources:

@@ -66,7 +66,9 @@ def _control_nodes(control: str) -> Pipeline:
     if vectors is not None:
         tables = tables | {
             "item_vectors": vectors,
+            "item_embeddings": vectors,
             "text_neighbours": neighbours,
+            "frozen_neighbours": neighbours,
             "tfidf_neighbours": neighbours,
         }
         found = [

@@ -12,16 +12,16 @@ from longtail.pipelines.hybrid_scoring.nodes import (
     recommend_with_hybrid,
 )
 from longtail.pipelines.recommenders import (
-    BEHAVIOUR_TABLES,
-    TEXT_TABLES,
     create_recommender_pipeline,
+    tables_read_by,
 )
 
 
 def create_pipeline() -> Pipeline:
     """Fit the models that read text, learn the gate, recommend with the hybrid."""
     parameters = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
-    tables = BEHAVIOUR_TABLES | TEXT_TABLES
+    # Stars are read when a model is fitted, and the whole log is large.
+    tables = tables_read_by(*SOURCES.values(), without=("ratings",))
     hybrid = Pipeline(
         [
             Node(
@@ -65,7 +65,7 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return create_recommender_pipeline(LANGUAGE, text=True) + hybrid
+    return create_recommender_pipeline(LANGUAGE) + hybrid
 
 
 def _fitted(arrays: str) -> dict[str, str]:

@@ -141,11 +141,11 @@ def choose_vectors(
     validation: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
-) -> tuple[Vectors, sp.csr_array, dict[str, Any]]:
+) -> tuple[Vectors, sp.csr_array, sp.csr_array, dict[str, Any]]:
     """Take the frozen or the adapted vectors, whichever finds the better text neighbours.
 
     Returns:
-        The vectors, their neighbours, and the validation NDCG of both.
+        The vectors, their neighbours, those of the frozen vectors, and the validation NDCG of both.
     """
     histories = histories_of(train, item_groups, user_groups)
     held_out = histories_of(validation, item_groups, user_groups).matrix()
@@ -159,7 +159,7 @@ def choose_vectors(
     chosen = max(quality, key=lambda kind: quality[kind])
     logger.info("Text neighbours on validation, NDCG@%d: %s.", tuning.k, _in_words(quality))
     choice = {"chosen": chosen, f"validation_ndcg_at_{tuning.k}": quality}
-    return {"vectors": kinds[chosen]}, graphs[chosen], choice
+    return {"vectors": kinds[chosen]}, graphs[chosen], graphs["frozen"], choice
 
 
 def find_text_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:

@@ -76,7 +76,7 @@ def create_pipeline() -> Pipeline:
                     "validation": "validation_interactions@pandas",
                 }
                 | GROUPS,
-                outputs=["item_vectors", "text_neighbours", "vector_choice"],
+                outputs=["item_vectors", "text_neighbours", "frozen_neighbours", "vector_choice"],
                 name="choose_vectors",
             ),
             Node(
