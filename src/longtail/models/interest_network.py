@@ -18,6 +18,7 @@ from longtail.models.training import NetworkRecommender, Objective, device_of
 
 SCORED_AT_ONCE = 32
 NEIGHBOURS_DRAWN_FROM = 30
+FIRST_MATCH_WEIGHT = 2.0
 
 
 class InterestNetwork(NetworkRecommender):
@@ -193,6 +194,12 @@ class _Layers(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.second = nn.Linear(hidden, max(1, hidden // 2))
         self.last = nn.Linear(max(1, hidden // 2), 1)
+        # Side facts count directly too, as in Cheng et al.: Wide & Deep Learning for Recommender
+        # Systems, 2016. The first guess is the match of the texts.
+        self.wide = nn.Linear(len(SIDE), 1, bias=False)
+        nn.init.zeros_(self.wide.weight)
+        with torch.no_grad():
+            self.wide.weight[:, :2] = FIRST_MATCH_WEIGHT
 
     def forward(self, users: Tensor, items: Tensor, side: Tensor) -> Tensor:
         """Return (n, m) logits."""
@@ -201,4 +208,4 @@ class _Layers(nn.Module):
         # What depends on the user or the item alone is computed once for all pairs.
         first = self.pair_layer(pair) + self.user_layer(user) + self.item_layer(item)
         second = torch.relu(self.second(self.dropout(torch.relu(first))))
-        return self.last(second)[..., 0]
+        return (self.last(second) + self.wide(side))[..., 0]
