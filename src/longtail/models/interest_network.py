@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from longtail.models.base import Arrays, TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
-from longtail.models.negatives import TextNeighbours, draw_earlier
+from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
 
 SCORED_AT_ONCE = 32
-NEIGHBOURS_DRAWN_FROM = 30
+NEIGHBOURS_DRAWN_FROM = 10
 FIRST_MATCH_WEIGHT = 2.0
 
 
@@ -25,8 +25,7 @@ class InterestNetwork(NetworkRecommender):
     """The probability of an interaction from profile, item text, counts and context.
 
     A feed-forward network with a sigmoid output, fitted by binary cross-entropy to each
-    interaction and to items that were not chosen (He et al.: Neural Collaborative Filtering, WWW
-    2017): some are text neighbours of earlier items, hard to tell from the choice, some random.
+    interaction and to items drawn at random (He et al.: Neural Collaborative Filtering, WWW 2017).
     It sees what was known just before the interaction: the text profile of the earlier items, how
     close the candidate is to the closest of them, and the item's counts, in all and of late. Two
     augmentations serve quiet users: earlier items are dropped at random, so that long histories
@@ -42,10 +41,7 @@ class InterestNetwork(NetworkRecommender):
     length: int = Field(20, ge=1, description="Latest items that are read.")
     recency_decay: float = Field(0.8, gt=0, le=1, description="Weight lost per newer item.")
     recent_share: float = Field(0.1, gt=0, le=1, description="Last share of the time: a trend.")
-    negatives: int = Field(8, ge=1, description="Items not chosen for each interaction.")
-    hard_negatives: int = Field(
-        4, ge=0, description="How many of these are text neighbours of earlier items."
-    )
+    negatives: int = Field(8, ge=1, description="Items drawn for each interaction.")
     history_dropout: float = Field(
         0.2, ge=0, lt=1, description="Share of earlier items dropped in training."
     )
@@ -77,16 +73,13 @@ class InterestNetwork(NetworkRecommender):
         n_items = len(vectors)
 
         def candidates(ends: Tensor, generator: torch.Generator) -> Parts:
-            """Return items, labels and weights: the choice, its text neighbour, what was not."""
+            """Return items, labels and weights: the choice, its text neighbour, random items."""
             items = sequences.items[ends]
             close, has_close = neighbours.draw(items, generator)
             quiet = position[ends] <= self.quiet_length
-            shape = (len(items), self.negatives)
-            earlier = draw_earlier(ends, position[ends], self.negatives, generator)
-            hard, has_hard = neighbours.draw(sequences.items[earlier], generator)
-            drawn = torch.randint(n_items, shape, generator=generator)
-            is_hard = has_hard & (torch.arange(self.negatives) < self.hard_negatives)
-            others = torch.where(is_hard, hard, drawn)
+            # Random over the whole catalogue, as what is ranked later: neighbours of earlier items
+            # as negatives would teach that a match of the texts speaks against an item.
+            others = torch.randint(n_items, (len(items), self.negatives), generator=generator)
             choices = torch.cat([items[:, None], close[:, None], others], dim=1)
             labels = torch.zeros(choices.shape)
             labels[:, :2] = 1
