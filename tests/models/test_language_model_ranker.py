@@ -118,6 +118,17 @@ def test_new_items_are_read_like_others(models: dict[str, str], world: TrainingD
     assert (scores[:, -NEW_ITEMS:] > 2).any(axis=1).all()
 
 
+def test_users_of_other_data_are_read_by_their_own_histories(
+    models: dict[str, str], world: TrainingData
+) -> None:
+    model = ranker(models["bert"])
+    few = shuffled(taste_world(8, 40, share=0.4, new_items=NEW_ITEMS, seed=9)).histories
+    others = replace(world, histories=few, ratings=np.empty(0, np.float32))
+    scores = model.score(model.fold_in(model.fit(world), others), others, np.arange(8))
+    best = scores.argmax(axis=1)
+    np.testing.assert_array_equal(best % 2, np.arange(8) % 2)
+
+
 def test_same_seed_same_arrays_and_only_what_learned_is_stored(
     models: dict[str, str], world: TrainingData
 ) -> None:

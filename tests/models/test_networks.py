@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.models.worlds import histories_of, taste_world
 
 from longtail.datasets import CheckpointStore
@@ -259,3 +260,8 @@ def test_attributes_take_part_in_the_attention(world: TrainingData) -> None:
     seeing = replace(blind, item_attributes=attributes)
     assert quality(MODELS["attention"], seeing) > 0.9
     assert quality(MODELS["attention"], blind) < 0.9
+
+
+def test_heads_must_divide_the_dimensions() -> None:
+    with pytest.raises(ValidationError, match="must divide dimensions"):
+        SequenceTransformer(dimensions=10, heads=4)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from longtail.models.attributes import attribute_vectors
 from longtail.models.base import Arrays, TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
-from longtail.models.graphs import keep_strongest
+from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
 
@@ -77,11 +77,7 @@ class ClusterAttention(NetworkRecommender):
         network.now.fill_(times.max(initial=0) / DAY)
         moments = torch.from_numpy(times)
         users = torch.from_numpy(histories.users.astype(np.int64))
-        neighbours = keep_strongest(data.text_neighbours, HARD_NEGATIVES_FROM)
-        indptr, indices = (
-            torch.from_numpy(part.astype(np.int64))
-            for part in (neighbours.indptr, neighbours.indices)
-        )
+        neighbours = TextNeighbours.of(data.text_neighbours, HARD_NEGATIVES_FROM)
         position = torch.arange(len(users)) - sequences.first[users]
         examples = torch.nonzero(position > 0)[:, 0]
         counts = torch.from_numpy(histories.item_counts()).float()
@@ -91,10 +87,7 @@ class ClusterAttention(NetworkRecommender):
         def draw(items: Tensor, generator: torch.Generator) -> Tensor:
             """Return the candidates of a batch: its choices, random items, text neighbours."""
             drawn = torch.randint(n_items, (self.random_negatives,), generator=generator)
-            repeated = items.repeat(self.hard_negatives)
-            n_close = indptr[repeated + 1] - indptr[repeated]
-            place = (torch.rand(len(repeated), generator=generator) * n_close).long()
-            close = indices[(indptr[repeated] + place)[n_close > 0]]
+            close, _ = neighbours.draw(items.repeat(self.hard_negatives), generator)
             return torch.unique(torch.cat([items, drawn, close]))
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:

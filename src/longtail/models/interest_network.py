@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from longtail.models.base import Arrays, TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
-from longtail.models.graphs import keep_strongest
+from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
 
 SCORED_AT_ONCE = 32
 NEIGHBOURS_DRAWN_FROM = 10
+FIRST_MATCH_WEIGHT = 2.0
 
 
 class InterestNetwork(NetworkRecommender):
@@ -66,57 +67,45 @@ class InterestNetwork(NetworkRecommender):
         times = comparable_times(histories)
         users = torch.from_numpy(histories.users.astype(np.int64))
         vectors = torch.from_numpy(data.item_vectors)
-        neighbours = keep_strongest(data.text_neighbours, NEIGHBOURS_DRAWN_FROM)
-        indptr, indices = (
-            torch.from_numpy(part.astype(np.int64))
-            for part in (neighbours.indptr, neighbours.indices)
-        )
+        neighbours = TextNeighbours.of(data.text_neighbours, NEIGHBOURS_DRAWN_FROM)
         position = torch.arange(len(users)) - sequences.first[users]
         examples = torch.nonzero(position > 0)[:, 0]
         n_items = len(vectors)
 
-        def candidates(items: Tensor, quiet: Tensor, generator: torch.Generator) -> Parts:
+        def candidates(ends: Tensor, generator: torch.Generator) -> Parts:
             """Return items, labels and weights: the choice, its text neighbour, random items."""
-            n_close = indptr[items + 1] - indptr[items]
-            place = (torch.rand(len(items), generator=generator) * n_close).long()
-            close = indices[(indptr[items] + place).clamp(max=len(indices) - 1)]
-            drawn = torch.randint(n_items, (len(items), self.negatives), generator=generator)
-            choices = torch.cat([items[:, None], close[:, None], drawn], dim=1)
+            items = sequences.items[ends]
+            close, has_close = neighbours.draw(items, generator)
+            quiet = position[ends] <= self.quiet_length
+            # Random over the whole catalogue, as what is ranked later: neighbours of earlier items
+            # as negatives would teach that a match of the texts speaks against an item.
+            others = torch.randint(n_items, (len(items), self.negatives), generator=generator)
+            choices = torch.cat([items[:, None], close[:, None], others], dim=1)
             labels = torch.zeros(choices.shape)
             labels[:, :2] = 1
             weights = torch.ones(choices.shape)
-            weights[:, 1] = self.pseudo_interactions * (quiet & (n_close > 0))
-            weights[:, 2:][drawn == items[:, None]] = 0
+            weights[:, 1] = self.pseudo_interactions * (quiet & has_close)
+            weights[:, 2:][others == items[:, None]] = 0
             return choices, labels, weights
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             device = device_of(network)
             ends = examples[batch]
             items = sequences.items[ends]
-            quiet = position[ends] <= self.quiet_length
-            choices, labels, weights = candidates(items, quiet, generator)
+            choices, labels, weights = candidates(ends, generator)
             rows, present = sequences.before(users[ends], ends, self.length)
             kept = torch.rand(present.shape, generator=generator) >= self.history_dropout
             kept[:, -1] = True
-            present = present & kept
-            history = vectors[sequences.items[rows]]
-            importance = self._importance(sequences.weights[rows], present)
-            profile = nn.functional.normalize((importance[..., None] * history).sum(1), dim=1)
             own = (choices == items[:, None]).numpy()
             moments = np.broadcast_to(times[ends.numpy()][:, None], choices.shape)
             known = torch.from_numpy(context.at(choices.numpy(), moments, own))
             chosen = vectors[choices]
-            closeness = torch.einsum("bcd,bld->bcl", chosen, history)
-            closest = closeness.masked_fill(~present[:, None], -1).amax(dim=2)
-            length = torch.log1p(present.sum(dim=1).float())[:, None].expand(choices.shape)
-            side = torch.cat(
-                [
-                    torch.einsum("bd,bcd->bc", profile, chosen)[..., None],
-                    closest[..., None],
-                    length[..., None],
-                    known,
-                ],
-                dim=-1,
+            profile, side = self._side(
+                vectors[sequences.items[rows]],
+                sequences.weights[rows],
+                present & kept,
+                chosen,
+                known,
             )
             logits = network(profile[:, None].to(device), chosen.to(device), side.to(device))
             return nn.functional.binary_cross_entropy_with_logits(
@@ -140,8 +129,7 @@ class InterestNetwork(NetworkRecommender):
                 block = users[start : start + SCORED_AT_ONCE]
                 rows, present = sequences.latest(block, self.length)
                 history = vectors[sequences.items[rows]]
-                importance = self._importance(sequences.weights[rows], present)
-                profile = nn.functional.normalize((importance[..., None] * history).sum(1), dim=1)
+                profile = self._profile(history, sequences.weights[rows], present)
                 side = torch.empty(len(block), len(vectors), len(SIDE))
                 side[..., 0] = profile @ vectors.T
                 for row, items in enumerate(history):
@@ -154,6 +142,22 @@ class InterestNetwork(NetworkRecommender):
                 )
                 result[start : start + len(block)] = logits.cpu().numpy()
         return result
+
+    def _side(
+        self, history: Tensor, weights: Tensor, present: Tensor, chosen: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the (n, d) profiles and the (n, m, k) side facts of the (n, m, d) candidates."""
+        profile = self._profile(history, weights, present)
+        closeness = torch.einsum("bcd,bld->bcl", chosen, history)
+        closest = closeness.masked_fill(~present[:, None], -1).amax(dim=2)
+        length = torch.log1p(present.sum(dim=1).float())[:, None].expand(closest.shape)
+        cosine = torch.einsum("bd,bcd->bc", profile, chosen)
+        return profile, torch.cat([torch.stack([cosine, closest, length], dim=-1), known], dim=-1)
+
+    def _profile(self, history: Tensor, weights: Tensor, present: Tensor) -> Tensor:
+        """Return the (n, d) recency-weighted sums of (n, L, d) vectors, of unit length."""
+        importance = self._importance(weights, present)
+        return nn.functional.normalize((importance[..., None] * history).sum(1), dim=1)
 
     def _importance(self, weights: Tensor, present: Tensor) -> Tensor:
         """Return (n, L) weights of earlier items: their own, less for each newer one."""
@@ -183,6 +187,12 @@ class _Layers(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.second = nn.Linear(hidden, max(1, hidden // 2))
         self.last = nn.Linear(max(1, hidden // 2), 1)
+        # Side facts count directly too, as in Cheng et al.: Wide & Deep Learning for Recommender
+        # Systems, 2016. The first guess is the match of the texts.
+        self.wide = nn.Linear(len(SIDE), 1, bias=False)
+        nn.init.zeros_(self.wide.weight)
+        with torch.no_grad():
+            self.wide.weight[:, :2] = FIRST_MATCH_WEIGHT
 
     def forward(self, users: Tensor, items: Tensor, side: Tensor) -> Tensor:
         """Return (n, m) logits."""
@@ -191,4 +201,4 @@ class _Layers(nn.Module):
         # What depends on the user or the item alone is computed once for all pairs.
         first = self.pair_layer(pair) + self.user_layer(user) + self.item_layer(item)
         second = torch.relu(self.second(self.dropout(torch.relu(first))))
-        return self.last(second)[..., 0]
+        return (self.last(second) + self.wide(side))[..., 0]

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Arrays, TrainingData, top_items
+from longtail.models.negatives import TextNeighbours, draw_earlier
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
 from longtail.text.encoder import best_precision, resolve_model
 
 PAIRS_AT_ONCE = 64
 FIRST_MATCH_WEIGHT = 3.0
+HARD_NEGATIVES_FROM = 100
 GGUF = ".gguf"
 
 
@@ -114,21 +116,15 @@ class LanguageModelRanker(NetworkRecommender):
         size = min(self.examples, len(eligible))
         rows = torch.from_numpy(np.sort(draw.choice(eligible, size, replace=False)))
         texts = self._short_texts(data)
-        indptr, indices = (
-            torch.from_numpy(part.astype(np.int64))
-            for part in (data.text_neighbours.indptr, data.text_neighbours.indices)
-        )
+        neighbours = TextNeighbours.of(data.text_neighbours, HARD_NEGATIVES_FROM)
 
         def negatives(ends: Tensor, generator: torch.Generator) -> Tensor:
             """Return (n, negatives) items: neighbours of an earlier item, others by popularity."""
             shape = (len(ends), self.negatives)
             popular = sequences.items[torch.randint(len(users), shape, generator=generator)]
-            back = torch.rand(shape, generator=generator) * position[ends][:, None]
-            earlier = sequences.items[ends[:, None] - 1 - back.long()]
-            n_close = indptr[earlier + 1] - indptr[earlier]
-            place = (torch.rand(shape, generator=generator) * n_close).long()
-            close = indices[(indptr[earlier] + place).clamp(max=max(0, len(indices) - 1))]
-            hard = (torch.arange(self.negatives) % 2 == 0) & (n_close > 0)
+            earlier = draw_earlier(ends, position[ends], self.negatives, generator)
+            close, there = neighbours.draw(sequences.items[earlier], generator)
+            hard = there & (torch.arange(self.negatives) % 2 == 0)
             return torch.where(hard, close, popular)
 
         def click_loss(batch: Tensor, generator: torch.Generator) -> Tensor:

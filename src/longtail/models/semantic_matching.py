@@ -31,7 +31,7 @@ class SemanticMatching(Recommender):
     """
 
     recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
-    text_weight: float = Field(0.3, ge=0, le=1, description="Weight of the user as one text.")
+    text_weight: float = Field(0.0, ge=0, le=1, description="Weight of the user as one text.")
     attribute_weight: float = Field(0.3, ge=0, le=1, description="Weight of the attributes.")
     similarity: Literal["cosine", "dot"] = Field("cosine", description="How parts are compared.")
     profile_items: int = Field(5, ge=1, description="Latest items in a user's text.")
@@ -47,13 +47,14 @@ class SemanticMatching(Recommender):
     )
     evidence: ClassVar[str] = "its fit to your items in words, kind, brand and price"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "text_weight": [0.0, 0.3],
         "attribute_weight": [0.0, 0.1, 0.3],
         "similarity": ["cosine", "dot"],
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {"attribute_weight": 0.3, "similarity": "cosine", "recency_decay": 0.7},
-        {"attribute_weight": 0.1, "similarity": "dot", "recency_decay": 0.7},
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"text_weight": text, "attribute_weight": 0.3, "similarity": kind, "recency_decay": 0.7}
+        for text, kind in ((0.3, "cosine"), (0.0, "cosine"), (0.0, "dot"))
     )
 
     def fit(self, data: TrainingData) -> Arrays:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from longtail.errors import NotApplicableError
@@ -49,6 +49,14 @@ class SequenceTransformer(NetworkRecommender):
 
     reads: ClassVar[tuple[str, ...]] = ("item_vectors",)
     evidence: ClassVar[str] = "what usually follows your latest items, in words"
+
+    @model_validator(mode="after")
+    def _heads_divide_the_dimensions(self) -> SequenceTransformer:
+        if self.dimensions % self.heads:
+            raise ValueError(
+                f"heads ({self.heads}) must divide dimensions ({self.dimensions}) without a rest"
+            )
+        return self
 
     def network(self, data: TrainingData) -> nn.Module:
         """Return the projections and the transformer."""
