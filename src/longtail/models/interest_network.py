@@ -34,7 +34,8 @@ class InterestNetwork(NetworkRecommender):
     """
 
     batch_size: int = Field(512, ge=1, description="Interactions in a batch.")
-    epochs: int = Field(8, ge=1, description="Passes over the examples at most.")
+    epochs: int = Field(6, ge=1, description="Passes over the examples at most.")
+    learning_rate: float = Field(0.002, gt=0, description="Highest rate of AdamW.")
     dimensions: int = Field(32, ge=1, description="Size of the projected texts.")
     hidden: int = Field(32, ge=1, description="Units of the first layer; the second has half.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of units dropped.")
