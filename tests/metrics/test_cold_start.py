@@ -1,6 +1,6 @@
 import pytest
 
-from longtail.metrics.cold_start import candidate_pools
+from longtail.metrics.cold_start import candidate_pools, folding_in_rows
 
 
 def row(model: str, metric: str, item_group: str, value: float, user_group: str = "all") -> dict:
@@ -54,3 +54,14 @@ def test_a_model_without_new_items_has_a_harmonic_mean_of_zero() -> None:
         [row("als", "ndcg_warm_only", "all", 0.3)], [row("als", "ndcg", "cold", 0.0)]
     )
     assert rows[-1]["value"] == 0
+
+
+def test_rows_of_folded_in_users_are_those_of_new_users() -> None:
+    leaderboard = [
+        row("als", "ndcg", "all", 0.2, user_group="new"),
+        row("als", "ndcg", "all", 0.3),
+        row("als", "gini", "all", 0.9, user_group="new"),
+    ]
+    (only,) = folding_in_rows(leaderboard, 3)
+    assert (only["model"], only["n_folded_in"], only["value"]) == ("als", 3, 0.2)
+    assert "user_group" not in only

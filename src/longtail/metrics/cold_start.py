@@ -34,6 +34,24 @@ def candidate_pools(leaderboard: Sequence[Row], cold_leaderboard: Sequence[Row])
     return rows + list(_harmonic_means(rows))
 
 
+def folding_in_rows(leaderboard: Sequence[Row], n_folded_in: int) -> list[Row]:
+    """Return what users who are new to the models were given, with the length of their history.
+
+    Args:
+        leaderboard: rows of lists that were made after ``n_folded_in`` interactions.
+        n_folded_in: interactions that each user was given.
+
+    Returns:
+        {model, n_folded_in, metric, k, item_group, value, ci_low, ci_high, n_users}.
+    """
+    return [
+        {"model": row["model"], "n_folded_in": n_folded_in}
+        | {name: value for name, value in row.items() if name not in {"model", "user_group"}}
+        for row in leaderboard
+        if row["user_group"] == "new" and row["metric"] in RANKING_METRICS
+    ]
+
+
 def _pool(rows: Sequence[Row], pool: str, suffix: str, item_group: str) -> Iterator[Row]:
     for row in rows:
         metric = str(row["metric"]).removesuffix(suffix)

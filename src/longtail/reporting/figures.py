@@ -350,6 +350,40 @@ def metric_by_k_plot(
     return figure.update_yaxes(_AXIS, rangemode="tozero", title={"text": ""})
 
 
+def folding_in_plot(rows: Rows, k: int, limit: int = 8) -> go.Figure:
+    """Draw how the lists of new users get better with their first interactions.
+
+    Args:
+        rows: {model, n_folded_in, metric, k, item_group, value, ci_low, ci_high}.
+        k: list length.
+        limit: models drawn, those that are best with the longest histories.
+    """
+    figure = base_figure(
+        f"New users: NDCG@{k} after their first interactions, without fitting anew",
+        "Interactions that the user was given",
+        f"NDCG@{k}, mean over hidden users (0 to 1)",
+    )
+    if not rows:
+        return figure
+    table = pd.DataFrame(rows).query(f"metric == 'ndcg' and k == {k} and item_group == 'all'")
+    styles = _styles(table["model"])
+    longest = table[table["n_folded_in"] == table["n_folded_in"].max()]
+    for model in longest.nlargest(limit, "value")["model"]:
+        curve = table[table["model"] == model].sort_values("n_folded_in")
+        figure.add_trace(
+            go.Scatter(
+                x=curve["n_folded_in"],
+                y=curve["value"],
+                error_y=_whiskers(curve),
+                mode="lines+markers",
+                name=model,
+                hovertemplate="%{y:.4f} after %{x}",
+                **_line(styles[model]),
+            )
+        )
+    return figure.update_yaxes(rangemode="tozero")
+
+
 def base_figure(title: str, x_title: str, y_title: str) -> go.Figure:
     """Return an empty figure in the style that all figures of the project share."""
     return go.Figure(

@@ -86,7 +86,7 @@ def print_candidate_pools(rows: Rows, k: int) -> None:
     """Print NDCG of every model among new items, warm items and all, one row a model."""
     pools = list(dict.fromkeys(row["candidates"] for row in rows))
     table = Table(
-        title=f"NDCG@{k} by candidates (new items alone, warm items alone, the whole catalogue)",
+        title=f"NDCG@{k} by what may be recommended",
         box=box.SIMPLE_HEAD,
         show_edge=False,
     )
@@ -96,7 +96,30 @@ def print_candidate_pools(rows: Rows, k: int) -> None:
     values = {(row["model"], row["candidates"]): f"{row['value']:.4f}" for row in shown}
     for model in dict.fromkeys(row["model"] for row in rows):
         table.add_row(model, *(values.get((model, pool), "-") for pool in pools))
-    Console().print(table)
+    if rows:
+        Console().print(table)
+
+
+def print_folding_in(rows: Rows, k: int) -> None:
+    """Print NDCG of every model by the interactions a new user was given, one row a model."""
+    lengths = sorted({row["n_folded_in"] for row in rows})
+    table = Table(
+        title=f"NDCG@{k} of new users, by items given",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )
+    for header in ("model", *map(str, lengths)):
+        table.add_column(header, justify="left" if header == "model" else "right")
+    wanted = ("ndcg", k, "all")
+    values = {
+        (row["model"], row["n_folded_in"]): f"{row['value']:.4f}"
+        for row in rows
+        if (row["metric"], row["k"], row["item_group"]) == wanted
+    }
+    for model in dict.fromkeys(row["model"] for row in rows):
+        table.add_row(model, *(values.get((model, length), "-") for length in lengths))
+    if rows:
+        Console().print(table)
 
 
 def _columns(leaderboard: Rows, k: int) -> list[_Column]:

@@ -27,8 +27,8 @@ class AdaptationParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(4, ge=0, description="Passes over the pairs; 0 leaves the vectors.")
-    max_steps: int = Field(1000, ge=1, description="Batches, where the passes have more.")
+    epochs: int = Field(8, ge=0, description="Passes over the pairs; 0 leaves the vectors.")
+    max_steps: int = Field(500, ge=1, description="Batches, where the passes have more.")
     batch_size: int = Field(512, ge=2, description="Pairs of items in a batch.")
     learning_rate: float = Field(0.001, gt=0, description="Peak of the one-cycle schedule.")
     window: int = Field(5, ge=1, description="Steps between the two items of a pair, at most.")

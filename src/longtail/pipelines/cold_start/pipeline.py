@@ -8,26 +8,24 @@ from longtail.pipelines.recommenders import tables_read_by
 
 
 def create_pipeline() -> Pipeline:
-    """Recommend new items alone and compare with lists of warm and of all items.
+    """Study new items and new users with the models as they were fitted.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=cold_start``.
     """
-    names = nodes.SOURCES
-    fitted = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in names}
-    fitted |= {f"{name}_arrays": f"{name}_model" for name in names}
+    models = {
+        "hybrid": "params:hybrid",
+        "tuning": "params:tuning",
+        "gate": "hybrid_gate",
+    }
+    fitted = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in nodes.SOURCES}
+    fitted |= {f"{name}_arrays": f"{name}_model" for name in nodes.SOURCES}
+    read = tables_read_by(*nodes.SOURCES.values(), without=("ratings",)) | fitted
+    length = {"length": "params:recommendation_length"}
     return Pipeline(
         [
             Node(
                 nodes.recommend_cold_items,
-                inputs={
-                    "hybrid": "params:hybrid",
-                    "tuning": "params:tuning",
-                    "gate": "hybrid_gate",
-                    "test": "test_interactions@pandas",
-                    "length": "params:recommendation_length",
-                }
-                | tables_read_by(*names.values(), without=("ratings",))
-                | fitted,
+                inputs=models | {"test": "test_interactions@pandas"} | length | read,
                 outputs="cold_recommendations",
                 name="recommend_cold_items",
             ),
@@ -43,10 +41,35 @@ def create_pipeline() -> Pipeline:
                 name="evaluate_candidate_pools",
             ),
             Node(
-                nodes.show_candidate_pools,
-                inputs=["candidate_pools", "params:evaluation"],
+                nodes.recommend_folded_in,
+                inputs=models
+                | {"split": "split", "fold_in": "fold_in_interactions@pandas"}
+                | length
+                | read,
+                outputs="folded_in_recommendations",
+                name="recommend_folded_in",
+            ),
+            Node(
+                nodes.evaluate_folded_in,
+                inputs={
+                    "parameters": "params:evaluation",
+                    "folded_in_recommendations": "folded_in_recommendations",
+                }
+                | TABLES,
+                outputs="folded_in",
+                name="evaluate_folded_in",
+            ),
+            Node(
+                nodes.plot_folded_in,
+                inputs=["folded_in", "params:evaluation"],
+                outputs="folded_in_plot",
+                name="plot_folded_in",
+            ),
+            Node(
+                nodes.show_cold_start,
+                inputs=["candidate_pools", "folded_in", "params:evaluation"],
                 outputs=None,
-                name="show_candidate_pools",
+                name="show_cold_start",
             ),
         ]
     )
