@@ -104,19 +104,42 @@ def test_auto_is_temporal_only_with_enough_users_in_both_periods():
     assert few.reason.startswith("Only 4 users")
 
 
+def roles_of_items(frame, at_least=10):
+    """Return the splits of each item that has some interactions."""
+    items = frame.groupby("item_id")["split"].agg(["size", frozenset])
+    return items.loc[items["size"] >= at_least].iloc[:, 1]
+
+
 def test_item_cold_hides_whole_items_of_every_popularity():
-    rows = [(f"u{u:03}", f"i{i:02}", START + u) for i in range(40) for u in range(2 * i + 1)]
-    split = splits_of(assign(rows, "item_cold", hidden_share=0.25))
-    assert len(split) == len(rows)
-    items_of = {
-        role: sorted({item for (_, item), found in split.items() if found == role})
-        for role in SPLITS
-    }
-    assert [len(items_of[role]) for role in SPLITS] == [20, 10, 10]
+    rows = [(f"u{u:03}", f"i{i:02}", START + u) for i in range(60) for u in range(2 * i + 1)]
+    frame = assign(rows, "item_cold", hidden_share=0.25).interactions.to_pandas()
+    assert len(frame) == len(rows)
+    roles = roles_of_items(frame)
     for role in ("validation", "test"):
-        assert items_of[role][0] <= "i03"
-        assert items_of[role][-1] >= "i36"
-    assert split != splits_of(assign(rows, "item_cold", seed=7, hidden_share=0.25))
+        hidden = roles.index[roles == {role}]
+        # Two of the six items of each stratum; five items have too few interactions to be sure.
+        assert 15 <= len(hidden) <= 20
+        assert hidden[0] <= "i12"
+        assert hidden[-1] >= "i54"
+    other = assign(rows, "item_cold", seed=7, hidden_share=0.25).interactions.to_pandas()
+    assert not roles.equals(roles_of_items(other))
+
+
+def test_item_cold_splits_the_other_items_per_user():
+    rows = [
+        (f"u{u:02}", f"i{i:02}", START + (i + 7 * u) % 40) for u in range(30) for i in range(40)
+    ]
+    frame = assign(rows, "item_cold", hidden_share=0.25).interactions.to_pandas()
+    roles = roles_of_items(frame)
+    hidden = roles.index[roles.isin([frozenset({"test"}), frozenset({"validation"})])]
+    warm = frame[~frame["item_id"].isin(hidden)]
+    assert warm["item_id"].nunique() == 20
+    for _, own in warm.sort_values("timestamp").groupby("user_id"):
+        n = len(own)
+        n_test, n_validation = max(1, int(0.2 * n + 0.5)), max(1, int(0.1 * n + 0.5))
+        expected = ["train"] * (n - n_test - n_validation)
+        expected += ["validation"] * n_validation + ["test"] * n_test
+        assert own["split"].to_list() == expected
 
 
 def cold_users():
@@ -164,15 +187,17 @@ def test_trained_items_are_those_in_train():
 @given(seed=st.integers(0, 99), share=st.sampled_from([0.2, 0.25, 0.4]))
 def test_no_training_holds_anything_of_what_is_hidden(seed, share):
     of_items = [(f"u{u:02}", f"i{i:02}", START + u) for i in range(40) for u in range(i + 1)]
-    for protocol, column, rows in (
-        ("item_cold", "item_id", of_items),
-        ("user_cold", "user_id", cold_users()),
-    ):
-        frame = assign(rows, protocol, seed, hidden_share=share).interactions.to_pandas()
-        assert len(frame) == len(rows)
-        is_hidden = frame["split"].isin(["test", "fold_in"])
-        assert is_hidden.any()
-        assert not set(frame.loc[is_hidden, column]) & set(frame.loc[~is_hidden, column])
+    frame = assign(of_items, "item_cold", seed, hidden_share=share).interactions.to_pandas()
+    assert len(frame) == len(of_items)
+    roles = roles_of_items(frame)
+    assert {frozenset({"test"}), frozenset({"validation"})} <= set(roles)
+    assert all(len(role) == 1 or "train" in role for role in roles)
+    users = cold_users()
+    frame = assign(users, "user_cold", seed, hidden_share=share).interactions.to_pandas()
+    assert len(frame) == len(users)
+    is_hidden = frame["split"].isin(["test", "fold_in"])
+    assert is_hidden.any()
+    assert not set(frame.loc[is_hidden, "user_id"]) & set(frame.loc[~is_hidden, "user_id"])
 
 
 LOGS = st.dictionaries(

@@ -186,10 +186,12 @@ def _n_validation(n: ir.IntegerValue) -> ir.IntegerValue:
 
 
 def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> ir.Table:
-    """Add ``split``: all interactions with a hidden item are test or validation, the rest train.
+    """Add ``split``: hidden items are in no training, the others are split per user.
 
     Items are ordered by their interactions and cut into ten strata; in each a share of the items,
-    drawn by a seeded hash, is hidden for the test and as many for the validation.
+    drawn by a seeded hash, is hidden for the test and as many for the validation: all interactions
+    with them are "test" or "validation". Those with the other items are split by the rule of the
+    protocol per_user, so that warm items, cold items and both together can be compared.
 
     Args:
         interactions: user_id, item_id; every pair once.
@@ -204,8 +206,14 @@ def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> 
         position=ibis.row_number().over(group_by=strata.stratum, order_by=strata.draw),
         n_hidden=(hidden_share * strata.count().over(group_by=strata.stratum) + 0.5).floor(),
     )
-    roles = ranked.select("item_id", split=_hidden_role(ranked))
-    return interactions.join(roles, "item_id")
+    role = ibis.cases(
+        (ranked.position < ranked.n_hidden, "test"),
+        (ranked.position < 2 * ranked.n_hidden, "validation"),
+    )
+    joined = interactions.join(ranked.select("item_id", split=role), "item_id")
+    warm = assign_per_user(joined.filter(joined.split.isnull()).drop("split"), seed)
+    hidden = joined.filter(joined.split.notnull())
+    return warm.union(hidden.select(warm.columns))
 
 
 def assign_user_cold(interactions: ir.Table, settings: SplitSettings) -> ir.Table:
@@ -239,15 +247,6 @@ def assign_user_cold(interactions: ir.Table, settings: SplitSettings) -> ir.Tabl
         else_="train",
     )
     return joined.mutate(split=split).drop("position", "n", "hidden_user_id")
-
-
-def _hidden_role(ranked: ir.Table) -> ir.StringValue:
-    """Return the split of what is hidden: the first ``n_hidden`` test, as many validation."""
-    return ibis.cases(
-        (ranked.position < ranked.n_hidden, "test"),
-        (ranked.position < 2 * ranked.n_hidden, "validation"),
-        else_="train",
-    )
 
 
 def _rank_per_user(interactions: ir.Table, seed: int) -> ir.Table:
