@@ -37,11 +37,13 @@ def test_the_usual_run_does_not_include_the_controls() -> None:
 def test_every_control_is_fitted_anew_and_compared(
     finished_project: Path,
     project: Path,
+    tiny_encoder: Path,
     run_kedro: Callable[..., str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copytree(finished_project / "data", project / "data")
-    run_kedro(pipelines=["controls"])
+    second = {"model": str(tiny_encoder), "pooling": "last-token", "dimensions": 8}
+    run_kedro(pipelines=["controls"], params={"item_encoding": {"second_encoder": second}})
 
     assert "hybrid_no_text" in capsys.readouterr().out
     rows = read_json(project, "08_reporting", "controls_leaderboard.json")
@@ -59,3 +61,18 @@ def test_every_control_is_fitted_anew_and_compared(
     assert all(users[name] == users["hybrid"] for name in names)
     for name in names[1:]:
         assert not lists[name]["score"].equals(lists["hybrid"]["score"])
+    speed = read_json(project, "08_reporting", "second_encoding_speed.json")
+    assert (speed["model"], speed["dimensions"]) == (str(tiny_encoder), 8)
+    assert speed["texts"] > 0
+
+
+def test_without_a_second_encoder_its_control_is_left_out(
+    finished_project: Path, project: Path, run_kedro: Callable[..., str]
+) -> None:
+    shutil.copytree(finished_project / "data", project / "data")
+    run_kedro(pipelines=["controls"])
+
+    rows = read_json(project, "08_reporting", "controls_leaderboard.json")
+    assert {row["model"] for row in rows} == MODELS - {"hybrid_second_encoder"}
+    assert read_json(project, "06_models", "hybrid_second_encoder_gate.json") == {}
+    assert read_json(project, "08_reporting", "second_encoding_speed.json") == {}

@@ -4,6 +4,7 @@ The behaviour has what the pipelines care about: a long tail, tastes that the it
 items that appear late, users who appear late and repeated events.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,16 +81,20 @@ def write_data(folder: Path, seed: int = 0) -> None:
     write(folder, *fabricate(seed=seed))
 
 
-def write_encoder(folder: Path) -> None:
+def write_encoder(folder: Path, more_words: Iterable[str] = ()) -> None:
     """Write a one-layer BERT with random weights that sentence-transformers can load.
 
     Its vectors are close to bags of words, so texts that share words are near each other.
+
+    Args:
+        folder: where to write it.
+        more_words: what its vocabulary holds besides the words of the fabricated data.
     """
     torch.manual_seed(0)
     words = sorted({word for words in TASTES.values() for word in words} | {*COMMON_WORDS, *TASTES})
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789.,:;-'&()")
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    vocabulary += letters + [f"##{letter}" for letter in letters]
+    vocabulary += letters + [f"##{letter}" for letter in letters] + list(more_words)
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=32,

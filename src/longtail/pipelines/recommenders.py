@@ -196,11 +196,16 @@ def recommend_items(
 ) -> pd.DataFrame:
     """Return the ranked lists of all users of the test period; no rows without a fitted model."""
     if not arrays:
-        return pd.DataFrame(columns=list(NO_RECOMMENDATIONS)).astype(NO_RECOMMENDATIONS)
+        return no_recommendations()
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
     users = indices_of_users(test, data.histories)
     label = f"{recommender.__name__} recommends"
     return recommend(recommender(**hyperparameters), arrays, data, users, length, label)
+
+
+def no_recommendations() -> pd.DataFrame:
+    """Return the lists of a model that was not fitted: user_id, item_id, rank, score, no rows."""
+    return pd.DataFrame(columns=list(NO_RECOMMENDATIONS)).astype(NO_RECOMMENDATIONS)
 
 
 def training_data(

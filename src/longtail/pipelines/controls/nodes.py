@@ -21,15 +21,22 @@ from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recomme
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.nodes import evaluate_models
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.item_encoding.nodes import (
+    collect_embeddings,
+    encode_new_texts,
+    whiten_embeddings,
+)
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.recommenders import (
     fitted_models,
     indices_of_users,
+    no_recommendations,
     separate_models,
     targets_of,
     training_data,
 )
 from longtail.reporting import terminal
+from longtail.text.encoder import TextEncoder
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -46,15 +53,44 @@ def draw_random_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vect
     return {"vectors": random_vectors_of_same_spectrum(item_vectors["vectors"], tuning.seed)}
 
 
+def encode_with_second_encoder(
+    parameters: ItemEncodingParameters,
+    item_texts: pd.DataFrame,
+    cached: pd.DataFrame,
+    train: pd.DataFrame,
+) -> tuple[pd.DataFrame, Vectors, dict[str, Any]]:
+    """Encode and whiten the item texts as the item encoding does, with the second encoder.
+
+    Returns:
+        Keys and vectors of the new texts, the whitened vectors, and how long the encoding took; all
+        empty where no second encoder is set.
+    """
+    if parameters.second_encoder is None:
+        return cached.iloc[:0], {}, {}
+    second = parameters.model_copy(update={"encoder": parameters.second_encoder})
+    keys = TextEncoder(second.encoder).text_keys(item_texts["text"])
+    texts = item_texts.assign(key=keys)
+    encoded, speed = encode_new_texts(texts, cached, second)
+    embeddings = collect_embeddings(texts, cached, encoded)
+    return encoded, whiten_embeddings(embeddings, texts, train, second), speed
+
+
 def find_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
-    """Return the nearest items of each item by the control's vectors."""
+    """Return the nearest items of each item by the control's vectors; none without vectors."""
+    if not vectors:
+        return sp.csr_array((0, 0), dtype=np.float32)
     return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
 
 
 def fit_control_gate(
     hybrid: HybridParameters, tuning: TuningParameters, **inputs: Any
 ) -> dict[str, Any]:
-    """Refit the sources that read text on the control's vectors, and the gate and knob on these."""
+    """Refit the sources that read text on the control's vectors, and the gate and knob on these.
+
+    A control whose vectors were not made has no gate.
+    """
+    if inputs.get("item_vectors") == {}:
+        return {}
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     sources = _sources(hybrid, data, parts, tables.keys())
@@ -71,7 +107,9 @@ def recommend_with_control(
     length: int,
     **inputs: Any,
 ) -> pd.DataFrame:
-    """Return the control's ranked lists of all users of the test period."""
+    """Return the control's ranked lists of all users of the test period; none without a gate."""
+    if not gate:
+        return no_recommendations()
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
     sources = _sources(hybrid, data, parts, tables.keys())

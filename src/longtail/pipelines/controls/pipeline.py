@@ -21,6 +21,7 @@ VECTORS: dict[str, str | None] = {
     "tfidf": "tfidf_vectors",
     "tfidf_adapted": "tfidf_adapted_vectors",
     "frozen": "language_vectors",
+    "second_encoder": "second_encoder_vectors",
 }
 
 # Controls whose neighbours the item encoding has found.
@@ -57,10 +58,21 @@ def _vector_nodes() -> list[Node]:
         outputs="tfidf_adapted_vectors",
         name="adapt_tfidf_vectors",
     )
+    second = Node(
+        nodes.encode_with_second_encoder,
+        inputs={
+            "parameters": "params:item_encoding",
+            "item_texts": "item_texts",
+            "cached": "cached_second_embeddings",
+            "train": "train_interactions@pandas",
+        },
+        outputs=["new_second_embeddings", "second_encoder_vectors", "second_encoding_speed"],
+        name="encode_with_second_encoder",
+    )
     return [
         Node(function, inputs=["item_vectors", "params:tuning"], outputs=output, name=name)
         for (name, function), output in zip(made, outputs, strict=True)
-    ] + [adapted]
+    ] + [adapted, second]
 
 
 def _control_nodes(control: str) -> Pipeline:

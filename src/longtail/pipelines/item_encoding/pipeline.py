@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 encode_new_texts,
                 inputs=["item_texts", "cached_embeddings", PARAMETERS],
-                outputs="new_embeddings",
+                outputs=["new_embeddings", "encoding_speed"],
                 name="encode_new_texts",
             ),
             Node(
