@@ -3,7 +3,7 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-STUDIES = ("controls", "cold_start")
+STUDIES = ("controls", "cold_start", "language_study")
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -122,6 +122,20 @@ def print_folding_in(rows: Rows, k: int) -> None:
         Console().print(table)
 
 
+def print_rows(title: str, rows: Rows) -> None:
+    """Print plain rows as a table, numbers to four digits; nothing without rows."""
+    if not rows:
+        return
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False)
+    for name, value in rows[0].items():
+        table.add_column(name, justify="left" if isinstance(value, str) else "right")
+    for row in rows:
+        table.add_row(
+            *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values())
+        )
+    Console().print(table)
+
+
 def _columns(leaderboard: Rows, k: int) -> list[_Column]:
     has_cold = any(
         row["item_group"] == "cold" and row["user_group"] == "all" for row in leaderboard
