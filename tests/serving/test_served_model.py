@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -15,7 +14,6 @@ from urllib.request import Request, urlopen
 
 import mlflow
 import pandas as pd
-import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 from tests.test_pages import free_port, wait_for
@@ -24,30 +22,14 @@ from longtail.hooks.registry import PACKAGES, REGISTERED_MODEL
 from longtail.hooks.signatures import third_party_imports
 from longtail.project import open_catalog
 
-SECONDS_ALLOWED = 0.05
-
 
 @pytest.fixture
 def recommendations(finished_project: Path) -> pd.DataFrame:  # noqa: ARG001
     return open_catalog(env="test").load("recommendations_hybrid")
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server of the model."""
-
-    address: str
-    process: psutil.Process
-
-    def seconds_of_work(self) -> float:
-        """Return the processor time of the server so far."""
-        processes = [self.process, *self.process.children(recursive=True)]
-        times = [process.cpu_times() for process in processes]
-        return sum(time.user + time.system for time in times)
-
-
 @pytest.fixture
-def server(finished_project: Path, tmp_path: Path) -> Iterator[Server]:
+def server(finished_project: Path, tmp_path: Path) -> Iterator[str]:
     """``mlflow models serve``, started where nothing knows of the project."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -67,21 +49,21 @@ def server(finished_project: Path, tmp_path: Path) -> Iterator[Server]:
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
-        yield Server(f"http://127.0.0.1:{port}/invocations", psutil.Process(process.pid))
+        yield f"http://127.0.0.1:{port}/invocations"
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
 
 
-def ask(server: Server, *records: dict[str, Any], **params: Any) -> pd.DataFrame:
+def ask(server: str, *records: dict[str, Any], **params: Any) -> pd.DataFrame:
     body = json.dumps({"dataframe_records": records, "params": params}).encode()
-    request = Request(server.address, body, {"Content-Type": "application/json"})
+    request = Request(server, body, {"Content-Type": "application/json"})
     with urlopen(request, timeout=30) as answer:
         return pd.DataFrame(json.load(answer)["predictions"])
 
 
-def test_server_answers_as_the_pipeline_did(server: Server, recommendations: pd.DataFrame) -> None:
+def test_server_answers_as_the_pipeline_did(server: str, recommendations: pd.DataFrame) -> None:
     users = recommendations["user_id"].unique()[:5]
     answer = ask(server, *({"user_id": user} for user in users), k=5)
 
@@ -101,16 +83,6 @@ def test_server_answers_as_the_pipeline_did(server: Server, recommendations: pd.
     with pytest.raises(HTTPError) as refused:
         ask(server, {"user_id": None})
     assert "Give a user_id, or item_ids" in refused.value.read().decode()
-
-
-def test_request_takes_little_time(server: Server, recommendations: pd.DataFrame) -> None:
-    users = recommendations["user_id"].unique()[:20]
-    ask(server, {"user_id": users[0]})
-    before = server.seconds_of_work()
-    for user in users:
-        ask(server, {"user_id": user})
-    # Time of the processor: what else the machine has to do is not counted.
-    assert (server.seconds_of_work() - before) / len(users) < SECONDS_ALLOWED
 
 
 def test_model_holds_all_that_it_needs_and_no_pickle(finished_project: Path) -> None:
