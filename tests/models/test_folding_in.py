@@ -15,7 +15,7 @@ from longtail.behaviour.histories import Histories
 from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.als import ALS
 from longtail.models.base import Recommender, TrainingData
-from longtail.models.factors import solve_user_factors
+from longtail.models.factors import gram_of, solve_user_factors
 from longtail.models.ials import IALS, FeatureIALS
 from longtail.models.neighbours import ItemKNN
 from longtail.models.text_metric import TextMetric
@@ -40,7 +40,7 @@ def test_one_factor_solved_by_hand() -> None:
     confidence = sp.csr_array(np.array([[2.0, 0.0]]))
     response = sp.csr_array(np.array([[5.0, 0.0]]))
     factors = np.array([[1.0], [2.0]], dtype=np.float32)
-    solved = solve_user_factors(factors, confidence, response, 1.0, np.array([3.0]))
+    solved = solve_user_factors(factors, gram_of(factors), confidence, response, np.array([3.0]))
     np.testing.assert_allclose(solved, [[0.5]])
 
 

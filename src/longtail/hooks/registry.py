@@ -38,9 +38,12 @@ PACKAGES = (
     "safetensors",
     "scikit-learn",
     "scipy",
+    "sentence-transformers",
     "threadpoolctl",
+    "tokenizers",
     "torch",
     "tqdm",
+    "transformers",
 )
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.models.base import Arrays, Recommender, TrainingData
-from longtail.models.factors import solve_user_factors
+from longtail.models.factors import gram_of, solve_user_factors
 
 
 class ALS(Recommender):
@@ -52,7 +52,7 @@ class ALS(Recommender):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors (n_users, factors) and item_factors (n_items, factors), float32."""
+        """Return user_factors, item_factors (one row each) and item_gram (factors, factors)."""
         # implicit runs its own threads: BLAS threads beneath them only get in the way.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
@@ -63,7 +63,11 @@ class ALS(Recommender):
                 random_state=data.seed,
             )
             model.fit(sp.csr_matrix(data.histories.matrix()), show_progress=False)
-        return {"user_factors": model.user_factors, "item_factors": model.item_factors}
+        return {
+            "user_factors": model.user_factors,
+            "item_factors": model.item_factors,
+            "item_gram": gram_of(model.item_factors),
+        }
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
@@ -77,5 +81,7 @@ class ALS(Recommender):
         confidence = response.copy()
         confidence.data -= 1
         penalty = np.full(data.histories.n_users, self.regularization)
-        users = solve_user_factors(arrays["item_factors"], confidence, response, 1.0, penalty)
+        users = solve_user_factors(
+            arrays["item_factors"], arrays["item_gram"], confidence, response, penalty
+        )
         return arrays | {"user_factors": users}

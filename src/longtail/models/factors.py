@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 BLOCK = 64
 
 
+def gram_of(item_factors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (factors, factors) Y'Y, which is the same for every user."""
+    factors = item_factors.astype(np.float64)
+    return (factors.T @ factors).astype(np.float32)
+
+
 def solve_user_factors(
     item_factors: NDArray[np.float32],
+    gram: NDArray[np.float32],
     confidence: sp.csr_array,
     response: sp.csr_array,
-    everywhere: float,
     penalty: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Return the least-squares factors of users, the item factors being given.
@@ -23,19 +29,21 @@ def solve_user_factors(
 
     Args:
         item_factors: Y, (n_items, factors).
+        gram: w0 Y'Y, (factors, factors), where w0 is the weight of every pair.
         confidence: c, (n_users, n_items): what an interaction weighs beyond every other pair.
         response: b, (n_users, n_items), with the sparsity of ``confidence``.
-        everywhere: w0, the weight of every pair.
         penalty: l, (n_users,) ridge penalties.
 
     Returns:
         (n_users, factors) float32; zeros for a user without interactions.
     """
-    factors = item_factors.astype(np.float64)
-    gram, identity = everywhere * factors.T @ factors, np.eye(factors.shape[1])
+    identity = np.eye(item_factors.shape[1])
     blocks = [
         _solve(
-            factors, gram + identity * penalty[rows, None, None], confidence[rows], response[rows]
+            item_factors,
+            gram + identity * penalty[rows, None, None],
+            confidence[rows],
+            response[rows],
         )
         for rows in np.array_split(np.arange(len(penalty)), -(-len(penalty) // BLOCK))
     ]
@@ -43,7 +51,7 @@ def solve_user_factors(
 
 
 def _solve(
-    factors: NDArray[np.float64],
+    factors: NDArray[np.float32],
     systems: NDArray[np.float64],
     confidence: sp.csr_array,
     response: sp.csr_array,
@@ -53,7 +61,7 @@ def _solve(
     filled = np.arange(lengths.max(initial=0)) < lengths[:, None]
     own = np.zeros((*filled.shape, factors.shape[1]))
     own[filled] = factors[confidence.indices]
-    weights = np.zeros(filled.shape)
-    weights[filled] = confidence.data
+    weights, targets = np.zeros(filled.shape), np.zeros(filled.shape)
+    weights[filled], targets[filled] = confidence.data, response.data
     systems = systems + np.swapaxes(own, 1, 2) @ (own * weights[:, :, None])
-    return np.linalg.solve(systems, (response @ factors)[:, :, None])[:, :, 0]
+    return np.linalg.solve(systems, np.swapaxes(own, 1, 2) @ targets[:, :, None])[:, :, 0]

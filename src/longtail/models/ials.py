@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from longtail.models.base import Arrays, Recommender, TrainingData
-from longtail.models.factors import solve_user_factors
+from longtail.models.factors import gram_of, solve_user_factors
 
 
 class IALS(Recommender):
@@ -42,7 +42,7 @@ class IALS(Recommender):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors (n_users, factors) and item_factors (n_items, factors), float32."""
+        """Return user_factors, item_factors (one row each) and item_gram (factors, factors)."""
         return self._factorise(data, {})
 
     def score(
@@ -54,10 +54,10 @@ class IALS(Recommender):
     def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Solve for the factors of the new users, the item factors being as fitted."""
         behaviour, weight = data.histories.matrix(), self.unobserved_weight
-        warm = data.histories.item_counts() > 0
-        penalty = self.regularization * (weight * warm.sum() + data.histories.history_lengths())
-        factors = np.where(warm[:, None], arrays["item_factors"], 0)
-        users = solve_user_factors(factors, behaviour, behaviour, weight, penalty)
+        n_warm = np.count_nonzero(data.histories.item_counts())
+        penalty = self.regularization * (weight * n_warm + data.histories.history_lengths())
+        gram = np.float32(weight) * arrays["item_gram"]
+        users = solve_user_factors(arrays["item_factors"], gram, behaviour, behaviour, penalty)
         return arrays | {"user_factors": users}
 
     def _factorise(self, data: TrainingData, features: dict[str, Any]) -> Arrays:
@@ -81,6 +81,8 @@ class IALS(Recommender):
         return {
             "user_factors": np.ascontiguousarray(model.get_user_embedding(), dtype=np.float32),
             "item_factors": item_factors,
+            # Of warm items: those that nobody has are no part of the fit.
+            "item_gram": gram_of(item_factors[warm]),
         }
 
 
