@@ -9,10 +9,8 @@ from tests.conftest import ROOT, RunKedro
 from longtail.demo.movielens import FILES, prepare
 from longtail.errors import UserError
 
-QUICK = {
-    "tuning": {"trials": 2, "max_users": 300},
-    "evaluation": {"bootstrap_draws": 200},
-}
+# The settings of the demo: a choice on fewer validation users would be left to chance.
+QUICK = {"evaluation": {"bootstrap_draws": 200}}
 
 
 @pytest.fixture
