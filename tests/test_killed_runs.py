@@ -156,8 +156,8 @@ while not codes or codes[-1] == -signal.SIGKILL:
     codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 json.dump(codes, Path("codes.json").open("w"))
 """
-# Files that hold times: of fitting, or of the report itself.
-TIMED = ("_trials", "evaluation_report")
+# Files that hold times: of fitting, of encoding, or of the report itself.
+TIMED = ("_trials", "encoding_speed", "evaluation_report")
 
 
 def contents(project: Path, version: str) -> dict[str, str]:
