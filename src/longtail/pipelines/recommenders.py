@@ -97,7 +97,7 @@ def tables_read_by(
 def _recommender_nodes(
     name: str, recommender: type[Recommender], tables: dict[str, str]
 ) -> Pipeline:
-    """Return the three steps of one recommender."""
+    """Return the three steps of one recommender, which Kedro-Viz shows as one box."""
     fitted = {"hyperparameters": f"{name}_hyperparameters", "arrays": f"{name}_model"}
     return Pipeline(
         [
@@ -105,7 +105,7 @@ def _recommender_nodes(
                 _bind(tune_recommender, name, recommender),
                 inputs={"choice": "params:recommenders", "tuning": "params:tuning"} | tables,
                 outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
-                name=f"{name}.tune",
+                name="tune",
             ),
             Node(
                 _bind(refit_recommender, recommender),
@@ -115,7 +115,7 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"{name}_model",
-                name=f"{name}.refit",
+                name="refit",
             ),
             Node(
                 _bind(recommend_items, recommender),
@@ -127,9 +127,11 @@ def _recommender_nodes(
                 }
                 | tables,
                 outputs=f"recommendations_{name}",
-                name=f"{name}.recommend",
+                name="recommend",
             ),
-        ]
+        ],
+        namespace=name,
+        prefix_datasets_with_namespace=False,
     )
 
 
