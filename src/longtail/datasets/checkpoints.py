@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, MutableMapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import safetensors.numpy
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import DatasetError
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from longtail.datasets.local import LocalDataset
 from longtail.models.base import Arrays, content_digest
 
 KEY = re.compile(r"[0-9A-Za-z_-]+")
@@ -84,7 +85,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]] | None:
     return arrays if content_digest(arrays) == written else None
 
 
-class CheckpointsDataset(AbstractVersionedDataset[NoReturn, CheckpointStore]):
+class CheckpointsDataset(LocalDataset[NoReturn, CheckpointStore]):
     """A folder of arrays by content key; nodes write through the store that they load.
 
     The key takes the place of the version: arrays computed from other data, parameters or code
@@ -96,15 +97,6 @@ class CheckpointsDataset(AbstractVersionedDataset[NoReturn, CheckpointStore]):
     """
 
     is_cache: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        super().__init__(filepath=PurePosixPath(filepath), version=version)
-        self.metadata = metadata
 
     def load(self) -> CheckpointStore:
         """Return the store; it is empty before the first training."""
@@ -123,6 +115,3 @@ class CheckpointsDataset(AbstractVersionedDataset[NoReturn, CheckpointStore]):
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "version": self._version}

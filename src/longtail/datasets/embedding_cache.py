@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import TablePreview
 
+from longtail.datasets.local import LocalDataset
 
-class EmbeddingCacheDataset(AbstractVersionedDataset[pd.DataFrame, pd.DataFrame]):
+
+class EmbeddingCacheDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """Keys and vectors in Parquet; every save adds one version, load returns the union of all.
 
     Saved versions are never changed, so a run that is stopped halfway costs only its own texts.
@@ -24,15 +25,6 @@ class EmbeddingCacheDataset(AbstractVersionedDataset[pd.DataFrame, pd.DataFrame]
     """
 
     is_cache: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        super().__init__(filepath=PurePosixPath(filepath), version=version)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Return the vectors of all versions, or an empty table before the first one."""
@@ -67,9 +59,6 @@ class EmbeddingCacheDataset(AbstractVersionedDataset[pd.DataFrame, pd.DataFrame]
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "version": self._version}
 
 
 def _empty() -> pd.DataFrame:

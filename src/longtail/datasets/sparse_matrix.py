@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import scipy.sparse as sp
-from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 from kedro_datasets._typing import TablePreview
 
+from longtail.datasets.local import LocalDataset
 
-class SparseMatrixDataset(AbstractVersionedDataset[sp.csr_array, sp.csr_array]):
+
+class SparseMatrixDataset(LocalDataset[sp.csr_array, sp.csr_array]):
     """Save and load one ``scipy.sparse`` matrix as npz."""
-
-    def __init__(
-        self,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        super().__init__(filepath=PurePosixPath(filepath), version=version)
-        self.metadata = metadata
 
     def load(self) -> sp.csr_array:
         """Return the matrix in compressed-row form."""
@@ -48,6 +39,3 @@ class SparseMatrixDataset(AbstractVersionedDataset[sp.csr_array, sp.csr_array]):
             return Path(self._get_load_path()).is_file()
         except VersionNotFoundError:
             return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "version": self._version}

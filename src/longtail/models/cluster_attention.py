@@ -17,7 +17,7 @@ from longtail.models.base import Arrays, TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
 from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences
-from longtail.models.training import NetworkRecommender, Objective, device_of
+from longtail.models.training import NetworkRecommender, Objective, device_of, score_in_blocks
 
 SCORED_AT_ONCE = 32
 HARD_NEGATIVES_FROM = 20
@@ -130,19 +130,18 @@ class ClusterAttention(NetworkRecommender):
         times = torch.from_numpy(comparable_times(data.histories))
         now = network.now.cpu()
         n_items = data.histories.n_items
-        result = np.empty((len(users), n_items), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(users), SCORED_AT_ONCE):
-                rows, present = sequences.latest(users[start : start + SCORED_AT_ONCE], self.length)
-                logits = network(
-                    sequences.items[rows].to(device),
-                    present.to(device),
-                    (now - times[rows] / DAY).float().to(device),
-                    torch.arange(n_items, device=device),
-                    network.known[None],
-                )
-                result[start : start + len(rows)] = logits.cpu().numpy()
-        return result
+
+        def logits_of(block: NDArray[np.int64]) -> Tensor:
+            rows, present = sequences.latest(block, self.length)
+            return network(
+                sequences.items[rows].to(device),
+                present.to(device),
+                (now - times[rows] / DAY).float().to(device),
+                torch.arange(n_items, device=device),
+                network.known[None],
+            )
+
+        return score_in_blocks(users, n_items, SCORED_AT_ONCE, logits_of)
 
     def _describe_items(self, network: Any, data: TrainingData) -> None:
         """Put the attributes of the items into the network."""

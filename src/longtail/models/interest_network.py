@@ -14,7 +14,7 @@ from longtail.models.base import Arrays, TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
 from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences
-from longtail.models.training import NetworkRecommender, Objective, device_of
+from longtail.models.training import NetworkRecommender, Objective, device_of, score_in_blocks
 
 SCORED_AT_ONCE = 32
 NEIGHBOURS_DRAWN_FROM = 10
@@ -124,25 +124,21 @@ class InterestNetwork(NetworkRecommender):
         sequences = Sequences.of(data.histories)
         vectors = torch.from_numpy(data.item_vectors)
         known = network.known.cpu()
-        result = np.empty((len(users), len(vectors)), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(users), SCORED_AT_ONCE):
-                block = users[start : start + SCORED_AT_ONCE]
-                rows, present = sequences.latest(block, self.length)
-                history = vectors[sequences.items[rows]]
-                profile = self._profile(history, sequences.weights[rows], present)
-                side = torch.empty(len(block), len(vectors), len(SIDE))
-                side[..., 0] = profile @ vectors.T
-                for row, items in enumerate(history):
-                    own = items[present[row]]
-                    side[row, :, 1] = (vectors @ own.T).amax(dim=1) if len(own) else -1
-                side[..., 2] = torch.log1p(present.sum(dim=1).float())[:, None]
-                side[..., 3:] = known
-                logits = network(
-                    profile[:, None].to(device), vectors[None].to(device), side.to(device)
-                )
-                result[start : start + len(block)] = logits.cpu().numpy()
-        return result
+
+        def logits_of(block: NDArray[np.int64]) -> Tensor:
+            rows, present = sequences.latest(block, self.length)
+            history = vectors[sequences.items[rows]]
+            profile = self._profile(history, sequences.weights[rows], present)
+            side = torch.empty(len(block), len(vectors), len(SIDE))
+            side[..., 0] = profile @ vectors.T
+            for row, items in enumerate(history):
+                own = items[present[row]]
+                side[row, :, 1] = (vectors @ own.T).amax(dim=1) if len(own) else -1
+            side[..., 2] = torch.log1p(present.sum(dim=1).float())[:, None]
+            side[..., 3:] = known
+            return network(profile[:, None].to(device), vectors[None].to(device), side.to(device))
+
+        return score_in_blocks(users, len(vectors), SCORED_AT_ONCE, logits_of)
 
     def _side(
         self, history: Tensor, weights: Tensor, present: Tensor, chosen: Tensor, known: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from longtail.errors import NotApplicableError
 from longtail.models.base import Arrays, TrainingData
 from longtail.models.sequences import Sequences
-from longtail.models.training import NetworkRecommender, Objective, device_of
+from longtail.models.training import NetworkRecommender, Objective, device_of, score_in_blocks
 
 SCORED_AT_ONCE = 512
 MAX_SHARPNESS = 50.0
@@ -113,16 +113,15 @@ class SequenceTransformer(NetworkRecommender):
         device = device_of(network)
         sequences = Sequences.of(data.histories)
         vectors = torch.from_numpy(data.item_vectors)
-        result = np.empty((len(users), len(vectors)), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(users), SCORED_AT_ONCE):
-                block = users[start : start + SCORED_AT_ONCE]
-                rows, present = sequences.latest(block, self.length)
-                states = network(vectors[sequences.items[rows]].to(device), present.to(device))
-                logits = network.logits(states[:, -1], vectors.to(device))
-                logits[~present[:, -1].to(device)] = 0
-                result[start : start + len(block)] = logits.cpu().numpy()
-        return result
+
+        def logits_of(block: NDArray[np.int64]) -> Tensor:
+            rows, present = sequences.latest(block, self.length)
+            states = network(vectors[sequences.items[rows]].to(device), present.to(device))
+            logits = network.logits(states[:, -1], vectors.to(device))
+            logits[~present[:, -1].to(device)] = 0
+            return logits
+
+        return score_in_blocks(users, len(vectors), SCORED_AT_ONCE, logits_of)
 
 
 class _Transformer(nn.Module):

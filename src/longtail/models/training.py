@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -208,6 +209,28 @@ def best_device() -> torch.device:
 def device_of(network: nn.Module) -> torch.device:
     """Return where the weights of a network are."""
     return next(network.parameters()).device
+
+
+def score_in_blocks(
+    users: NDArray[np.int64],
+    n_items: int,
+    block_size: int,
+    score: Callable[[NDArray[np.int64]], Tensor],
+) -> NDArray[np.float32]:
+    """Return (len(users), n_items) scores, computed for ``block_size`` users at once.
+
+    Args:
+        users: (n,) user indices.
+        n_items: size of the catalogue.
+        block_size: users whose scores, and what they are made of, fit into memory.
+        score: gives the (n, n_items) scores of a block of users.
+    """
+    result = np.empty((len(users), n_items), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(users), block_size):
+            block = users[start : start + block_size]
+            result[start : start + len(block)] = score(block).cpu().numpy()
+    return result
 
 
 def _train_epoch(

@@ -77,17 +77,18 @@ def recommend_folded_in(
 
     Columns: model, n_folded_in, user_id, item_id, rank, score; no rows where no user is hidden.
     """
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    models, fitted = all_fitted(parts), Hybrid.from_json(gate)
-    longest = len(fold_in) and int(fold_in["position"].max())
-    lists = [pd.DataFrame(columns=["model", "n_folded_in", *NO_RECOMMENDATIONS])]
     if fold_in.empty:
         logger.info(
             "There is no hidden user to study; hide some with the parameter"
             " behaviour_cleaning.protocol=user_cold."
         )
-    for n_folded_in in (split["fold_in"] or ()) if len(fold_in) else ():
+        return pd.DataFrame(columns=["model", "n_folded_in", *NO_RECOMMENDATIONS])
+    tables, parts = separate_models(inputs)
+    data = training_data(**tables, seed=tuning.seed, with_validation=True)
+    models, fitted = all_fitted(parts), Hybrid.from_json(gate)
+    longest = int(fold_in["position"].max())
+    lists = []
+    for n_folded_in in split["fold_in"]:
         own = newcomers(data, fold_in, n_folded_in)
         folded = {
             name: FittedModel(m.recommender, m.recommender.fold_in(m.arrays, own))
@@ -96,7 +97,7 @@ def recommend_folded_in(
         users = np.arange(own.histories.n_users)
         table = _lists(folded, fitted, hybrid, own, users, length + longest)
         lists.append(_without(table, fold_in, length).assign(n_folded_in=n_folded_in))
-    return pd.concat(lists[1:] or lists)
+    return pd.concat(lists)
 
 
 def newcomers(data: TrainingData, fold_in: pd.DataFrame, n_folded_in: int) -> TrainingData:

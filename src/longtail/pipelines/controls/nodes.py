@@ -16,24 +16,21 @@ from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.controls import random_vectors_of_same_spectrum, shuffled_vectors
-from longtail.models.graphs import nearest_by_cosine
-from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
+from longtail.models.hybrid import HybridParameters
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.nodes import evaluate_models
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.hybrid_scoring.nodes import gate_of_sources, lists_of_sources
 from longtail.pipelines.item_encoding.nodes import (
     collect_embeddings,
     encode_new_texts,
+    find_text_neighbours,
     whiten_embeddings,
 )
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.recommenders import (
     fitted_models,
-    indices_of_users,
     no_recommendations,
-    separate_models,
-    targets_of,
-    training_data,
 )
 from longtail.reporting import terminal
 from longtail.text.encoder import TextEncoder
@@ -79,7 +76,7 @@ def find_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.
     """Return the nearest items of each item by the control's vectors; none without vectors."""
     if not vectors:
         return sp.csr_array((0, 0), dtype=np.float32)
-    return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
+    return find_text_neighbours(vectors, parameters)
 
 
 def fit_control_gate(
@@ -91,12 +88,7 @@ def fit_control_gate(
     """
     if inputs.get("item_vectors") == {}:
         return {}
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=False)
-    sources = _sources(hybrid, data, parts, tables.keys())
-    baseline = fitted_models(COLLABORATIVE, ("als",), parts)["als"]
-    targets = targets_of(data.histories, tables, tuning)
-    return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
+    return gate_of_sources(hybrid, tuning, inputs, _sources)
 
 
 def recommend_with_control(
@@ -110,11 +102,7 @@ def recommend_with_control(
     """Return the control's ranked lists of all users of the test period; none without a gate."""
     if not gate:
         return no_recommendations()
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    sources = _sources(hybrid, data, parts, tables.keys())
-    users = indices_of_users(test, data.histories)
-    return recommend_hybrid(Hybrid.from_json(gate), sources, data, users, length, hybrid)
+    return lists_of_sources(hybrid, tuning, gate, test, length, inputs, _sources)
 
 
 def evaluate_controls(

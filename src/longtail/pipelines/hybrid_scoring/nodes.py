@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.models import COLLABORATIVE, LANGUAGE
-from longtail.models.base import Arrays, unpack_sparse
+from longtail.models.base import Arrays, TrainingData, unpack_sparse
+from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
 from longtail.models.reasons import WordWeights, explain
 from longtail.models.tuning import TuningParameters
@@ -22,18 +24,16 @@ from longtail.pipelines.recommenders import (
 from longtail.reporting.hybrid_figures import gate_plot, tail_emphasis_plot
 
 SOURCES = COLLABORATIVE | LANGUAGE
+SourcesOf = Callable[
+    [HybridParameters, TrainingData, dict[str, Any], Collection[str]], dict[str, FittedModel]
+]
 
 
 def fit_hybrid_gate(
     hybrid: HybridParameters, tuning: TuningParameters, **inputs: Any
 ) -> dict[str, Any]:
     """Learn what each source of evidence is worth, and choose the tail knob, on validation."""
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=False)
-    sources = fitted_models(SOURCES, hybrid.sources, parts)
-    baseline = fitted_models(SOURCES, ("als",), parts)["als"]
-    targets = targets_of(data.histories, tables, tuning)
-    return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
+    return gate_of_sources(hybrid, tuning, inputs, _as_fitted)
 
 
 def recommend_with_hybrid(
@@ -45,11 +45,55 @@ def recommend_with_hybrid(
     **inputs: Any,
 ) -> pd.DataFrame:
     """Return the ranked lists of all users of the test period, with the share of each source."""
+    return lists_of_sources(hybrid, tuning, gate, test, length, inputs, _as_fitted)
+
+
+def gate_of_sources(
+    hybrid: HybridParameters,
+    tuning: TuningParameters,
+    inputs: dict[str, Any],
+    sources_of: SourcesOf,
+) -> dict[str, Any]:
+    """Return the gate over sources of the training period.
+
+    Args:
+        hybrid: parameters of the hybrid.
+        tuning: seed and validation users.
+        inputs: the tables of the split and the parts of fitted models.
+        sources_of: makes the sources from parameters, data, parts and names of the tables.
+    """
+    tables, parts = separate_models(inputs)
+    data = training_data(**tables, seed=tuning.seed, with_validation=False)
+    sources = sources_of(hybrid, data, parts, tables)
+    baseline = fitted_models(SOURCES, ("als",), parts)["als"]
+    targets = targets_of(data.histories, tables, tuning)
+    return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
+
+
+def lists_of_sources(
+    hybrid: HybridParameters,
+    tuning: TuningParameters,
+    gate: dict[str, Any],
+    test: pd.DataFrame,
+    length: int,
+    inputs: dict[str, Any],
+    sources_of: SourcesOf,
+) -> pd.DataFrame:
+    """Return the lists that a gate makes of sources of the training and validation periods."""
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    sources = fitted_models(SOURCES, hybrid.sources, parts)
+    sources = sources_of(hybrid, data, parts, tables)
     users = indices_of_users(test, data.histories)
     return recommend_hybrid(Hybrid.from_json(gate), sources, data, users, length, hybrid)
+
+
+def _as_fitted(
+    hybrid: HybridParameters,
+    data: TrainingData,  # noqa: ARG001 the models are fitted
+    parts: dict[str, Any],
+    given: Collection[str],  # noqa: ARG001
+) -> dict[str, FittedModel]:
+    return fitted_models(SOURCES, hybrid.sources, parts)
 
 
 def explain_recommendations(
