@@ -11,9 +11,10 @@ import torch
 from pydantic import ValidationError
 from tests.models.worlds import histories_of, taste_world
 
+from longtail.arrays import Arrays
 from longtail.datasets import CheckpointStore
 from longtail.errors import NotApplicableError, UserError
-from longtail.models.base import Arrays, Recommender, TrainingData, rank_unseen
+from longtail.models.base import Recommender, TrainingData, rank_unseen
 from longtail.models.cluster_attention import ClusterAttention
 from longtail.models.interest_network import InterestNetwork
 from longtail.models.popularity import Popularity

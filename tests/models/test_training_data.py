@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from tests.models.worlds import tiny_data
 
-from longtail.models.base import content_digest
+from longtail.arrays import content_digest
 
 
 def test_equal_data_have_the_same_digest() -> None:

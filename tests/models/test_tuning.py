@@ -6,8 +6,9 @@ import pytest
 import scipy.sparse as sp
 from tests.models.worlds import taste_world, tiny_data
 
+from longtail.arrays import Arrays
 from longtail.models.als import ALS
-from longtail.models.base import Arrays, TrainingData
+from longtail.models.base import TrainingData
 from longtail.models.neighbours import TextKNN
 from longtail.models.popularity import Popularity
 from longtail.models.tuning import (

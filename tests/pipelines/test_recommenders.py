@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError, UserError
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.popularity import Popularity
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (

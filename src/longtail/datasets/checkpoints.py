@@ -14,8 +14,8 @@ from kedro.io import DatasetError
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from longtail.arrays import Arrays, content_digest
 from longtail.datasets.local import LocalDataset
-from longtail.models.base import Arrays, content_digest
 
 KEY = re.compile(r"[0-9A-Za-z_-]+")
 DIGEST = "digest"

@@ -54,7 +54,7 @@ def makes_hybrid(pipeline: Pipeline) -> bool:
 
 def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     """Put the hybrid together from what a run has saved."""
-    from longtail.models.base import unpack_sparse  # noqa: PLC0415
+    from longtail.arrays import unpack_sparse  # noqa: PLC0415
     from longtail.models.hybrid import Hybrid, HybridParameters  # noqa: PLC0415
     from longtail.models.neighbours import TextKNN  # noqa: PLC0415
     from longtail.models.text_profile import TextProfile  # noqa: PLC0415

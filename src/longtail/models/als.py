@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.arrays import Arrays
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.factors import gram_of, solve_user_factors
 
 

@@ -6,12 +6,11 @@ and ``score`` reads them again, so that any fitted model is stored as JSON plus 
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from tqdm.auto import tqdm
 
+from longtail.arrays import Arrays, content_digest, pack_sparse
 from longtail.behaviour.histories import Histories
-
-Arrays: TypeAlias = dict[str, NDArray[Any]]
-
-
-def content_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return a hash of names, shapes, types and values of arrays; of objects their strings."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {arrays[name].shape}\n".encode())
-        if array.dtype == object:
-            digest.update(repr(array.ravel().tolist()).encode())
-        else:
-            digest.update(array.view(np.uint8).data if array.size else b"")
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -142,22 +127,6 @@ class Recommender(BaseModel, ABC):
         read histories when they score.
         """
         return arrays
-
-
-def pack_sparse(name: str, matrix: sp.csr_array) -> Arrays:
-    """Return a sparse matrix as three named arrays."""
-    return {
-        f"{name}.data": matrix.data,
-        f"{name}.indices": matrix.indices,
-        f"{name}.indptr": matrix.indptr,
-    }
-
-
-def unpack_sparse(name: str, arrays: Arrays) -> sp.csr_array:
-    """Return the square sparse matrix that ``pack_sparse`` stored."""
-    parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-    n_rows = len(parts[2]) - 1
-    return sp.csr_array(parts, shape=(n_rows, n_rows))
 
 
 def user_blocks(

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from longtail.models.base import (
-    Arrays,
-    Recommender,
-    TrainingData,
-    top_items,
-    user_blocks,
-)
+from longtail.arrays import Arrays
+from longtail.models.base import Recommender, TrainingData, top_items, user_blocks
 
 
 @dataclass(frozen=True)

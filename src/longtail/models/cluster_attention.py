@@ -12,8 +12,9 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
+from longtail.arrays import Arrays
 from longtail.models.attributes import attribute_vectors
-from longtail.models.base import Arrays, TrainingData
+from longtail.models.base import TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
 from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import lapack
 
+from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.models.base import Recommender, TrainingData
 
 
 class EASE(Recommender):

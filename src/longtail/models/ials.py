@@ -17,7 +17,8 @@ from irspack import IALSRecommender
 from numpy.typing import NDArray
 from pydantic import Field
 
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.arrays import Arrays
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.factors import gram_of, solve_user_factors
 
 

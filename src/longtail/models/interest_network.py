@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from longtail.models.base import Arrays, TrainingData
+from longtail.arrays import Arrays
+from longtail.models.base import TrainingData
 from longtail.models.context import CONTEXT, ItemContext, comparable_times
 from longtail.models.negatives import TextNeighbours
 from longtail.models.sequences import Sequences

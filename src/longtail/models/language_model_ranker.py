@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError, UserError
-from longtail.models.base import Arrays, TrainingData, top_items
+from longtail.models.base import TrainingData, top_items
 from longtail.models.negatives import TextNeighbours, draw_earlier
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of

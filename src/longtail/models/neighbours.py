@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
-from longtail.models.base import Arrays, Recommender, TrainingData, pack_sparse, unpack_sparse
+from longtail.arrays import Arrays, pack_sparse, unpack_sparse
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.graphs import cooccurrence_graph, keep_strongest
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.arrays import Arrays
+from longtail.models.base import Recommender, TrainingData
 
 
 class RandomRanking(Recommender):

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
-from longtail.models.base import Arrays, TrainingData
+from longtail.models.base import TrainingData
 from longtail.models.popularity import Popularity
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from longtail.arrays import Arrays, content_digest
 from longtail.errors import NotApplicableError
 from longtail.models.attributes import attribute_vectors
-from longtail.models.base import Arrays, Recommender, TrainingData, content_digest
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.text_profile import user_profiles
 from longtail.text.encoder import EncoderParameters, TextEncoder
 from longtail.text.whitening import unit_length

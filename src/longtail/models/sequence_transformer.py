@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
-from longtail.models.base import Arrays, TrainingData
+from longtail.models.base import TrainingData
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of, score_in_blocks
 

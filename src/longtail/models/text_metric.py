@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from longtail.models.base import Arrays, Recommender, TrainingData
+from longtail.arrays import Arrays
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.text_profile import user_profiles
 from longtail.text.whitening import unit_length
 

@@ -16,8 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from longtail.arrays import Arrays, content_digest
 from longtail.errors import NotApplicableError, UserError
-from longtail.models.base import Arrays, Recommender, TrainingData, content_digest
+from longtail.models.base import Recommender, TrainingData
 from longtail.models.tuning import ValidationTargets, code_digest, validation_ndcg
 
 HELD_OUT_SHARE = 0.1

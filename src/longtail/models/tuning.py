@@ -17,16 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
+from longtail.arrays import Arrays, content_digest, pack_sparse
 from longtail.behaviour.histories import Histories
-from longtail.models.base import (
-    Arrays,
-    Recommender,
-    TrainingData,
-    content_digest,
-    pack_sparse,
-    rank_unseen,
-    user_blocks,
-)
+from longtail.models.base import Recommender, TrainingData, rank_unseen, user_blocks
 
 
 class TuningParameters(BaseModel):

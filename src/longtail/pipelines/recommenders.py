@@ -14,10 +14,11 @@ from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.errors import NotApplicableError, UserError
 from longtail.models import RECOMMENDERS
-from longtail.models.base import Arrays, Recommender, TrainingData, recommend
+from longtail.models.base import Recommender, TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
 

@@ -14,10 +14,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.behaviour.histories import Histories
 from longtail.errors import UserError
 from longtail.models import COLLABORATIVE, LANGUAGE
-from longtail.models.base import Arrays, TrainingData, pack_sparse, unpack_sparse
+from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, recommend_hybrid
 from longtail.models.reasons import WordWeights, explain

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from longtail.arrays import Arrays, unpack_sparse
 from longtail.models import COLLABORATIVE, LANGUAGE
-from longtail.models.base import Arrays, TrainingData, unpack_sparse
+from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
 from longtail.models.reasons import WordWeights, explain
