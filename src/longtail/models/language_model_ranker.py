@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,12 +18,11 @@ from longtail.models.base import TrainingData, top_items
 from longtail.models.negatives import TextNeighbours, draw_earlier
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
-from longtail.text.encoder import best_precision, resolve_model
+from longtail.text.weights import best_precision, model_options, pretrained, resolve_model
 
 PAIRS_AT_ONCE = 64
 FIRST_MATCH_WEIGHT = 3.0
 HARD_NEGATIVES_FROM = 100
-GGUF = ".gguf"
 
 
 class LanguageModelRanker(NetworkRecommender):
@@ -304,13 +302,12 @@ def _load(model: str) -> tuple[Any, Any]:
     """Return tokenizer and transformer; of an encoder-decoder the encoder."""
     import transformers  # noqa: PLC0415 heavy import
 
-    location, options = resolve_model(model), {}
-    if location.endswith(GGUF):
-        options = {"gguf_file": Path(location).name}
-        location = str(Path(location).parent)
+    location = resolve_model(model, "language_model_ranker.model")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(location, **options)
-        body = transformers.AutoModel.from_pretrained(location, dtype=torch.float32, **options)
+        name, file = pretrained(location)
+        options = model_options(file, torch.float32)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
+        body = transformers.AutoModel.from_pretrained(name, **options)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(
             f"The language model '{model}' of LanguageModelRanker cannot be loaded: "

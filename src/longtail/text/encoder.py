@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,13 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from longtail.errors import UserError
+from longtail.text.weights import (
+    GGUF,
+    best_precision,
+    model_options,
+    pretrained,
+    resolve_model,
+    weights_fingerprint,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-PACKAGE_PREFIX = "package:"
-GGUF = ".gguf"
-GGUF_NEEDS = ("gguf", "accelerate")
 # The names that sentence-transformers gives to the poolings.
 POOLINGS = {"mean": "mean", "last-token": "lasttoken"}
 
@@ -61,64 +64,12 @@ class EncoderParameters(BaseModel):
     )
 
 
-def resolve_model(model: str) -> str:
-    """Return the folder, GGUF file or hub id that a model parameter names.
-
-    A package holds its weights in the folder ``model`` or in one GGUF file. It is not imported.
-
-    Raises:
-        UserError: the package that should hold the weights is not installed, or holds none.
-    """
-    if not model.startswith(PACKAGE_PREFIX):
-        return model
-    package = model.removeprefix(PACKAGE_PREFIX)
-    home = _folder_of(package)
-    if home is None:
-        raise UserError(
-            f"Parameter item_encoding.encoder.model names the package '{package}', "
-            "which is not installed. Install it, or name a local folder or a hub id."
-        )
-    found = [path for path in (home / "model", *sorted(home.glob(f"*{GGUF}"))) if path.exists()]
-    if not found:
-        raise UserError(
-            f"Parameter item_encoding.encoder.model names the package '{package}', which holds "
-            f"neither a folder 'model' nor a {GGUF} file. Name a local folder or a hub id."
-        )
-    return str(found[0])
-
-
-def _folder_of(package: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ModuleNotFoundError, ValueError):  # of a dotted name without a parent, of no name
-        return None
-    folders = spec.submodule_search_locations if spec else None
-    return Path(folders[0]) if folders else None
-
-
-def best_precision(precision: str) -> torch.dtype:
-    """Return the torch dtype of a precision parameter on this machine."""
-    if precision == "auto":
-        fast_bfloat16 = torch.cuda.is_available() or "avx512_bf16" in _processor_flags()
-        return torch.bfloat16 if fast_bfloat16 else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-
-def _processor_flags() -> set[str]:
-    """Return the instruction sets that Linux reports, or none elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return set()
-    lines = cpuinfo.read_text().splitlines()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
-
-
 class TextEncoder:
     """A sentence-transformers model with the settings that its vectors depend on."""
 
     def __init__(self, parameters: EncoderParameters):
         self.parameters = parameters
-        self.location = resolve_model(parameters.model)
+        self.location = resolve_model(parameters.model, "item_encoding.encoder.model")
         self.dtype = best_precision(parameters.precision)
 
     @cached_property
@@ -126,7 +77,7 @@ class TextEncoder:
         """Hash of the weights' identity and of every setting that changes the vectors."""
         settings = {
             "model": self.parameters.model,
-            "weights": _weights_fingerprint(self.location),
+            "weights": weights_fingerprint(self.location),
             "max_tokens": self.parameters.max_tokens,
             "prompt": self.parameters.prompt,
             "pooling": self.parameters.pooling,
@@ -252,34 +203,10 @@ def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
     """Load any model that sentence-transformers or transformers can read."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 heavy import
 
-    if not location.endswith(GGUF):
-        return SentenceTransformer(location, model_kwargs={"dtype": dtype})
-    if missing := [name for name in GGUF_NEEDS if importlib.util.find_spec(name) is None]:
-        raise ImportError(
-            f"GGUF files need {' and '.join(missing)}. Install them with pip install longtail[gguf]"
-        )
-    from transformers import GgufConfig  # noqa: PLC0415 heavy import
-
-    folder, file = str(Path(location).parent), {"gguf_file": Path(location).name}
-    # Weights that stay packed are computed in float32, whatever the precision.
-    unpacked = GgufConfig(dequantize=True)
+    name, file = pretrained(location)
+    options = model_options(file, dtype)
+    if not file:
+        return SentenceTransformer(name, model_kwargs=options)
     return SentenceTransformer(
-        folder,
-        model_kwargs={"dtype": dtype, "quantization_config": unpacked} | file,
-        processor_kwargs=file,
-        config_kwargs=file,
+        name, model_kwargs=options, processor_kwargs=file, config_kwargs=file
     )
-
-
-def _weights_fingerprint(location: str) -> str:
-    """Return a hash of the content of a local model's files, or the hub id itself."""
-    place = Path(location)
-    if not place.exists():
-        return location
-    files = [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.is_file())
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256")
-        digest.update(f"{path.relative_to(place)} {content.hexdigest()}\n".encode())
-    return digest.hexdigest()
