@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 from mlflow.tracking import MlflowClient
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from longtail.demo.fabricated import write_data, write_encoder
 
@@ -32,6 +37,32 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a tiny random transformer that sentence-transformers loads."""
     folder = tmp_path_factory.mktemp("encoder")
     write_encoder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a tiny random causal language model that knows a few words."""
+    folder = tmp_path_factory.mktemp("generator")
+    vocabulary = ["[UNK]", "</s>", "yes", "no", "red", "blue", "lamp", "rug", "."]
+    tokens = Tokenizer(WordLevel({word: n for n, word in enumerate(vocabulary)}, "[UNK]"))
+    tokens.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokens, unk_token="[UNK]", eos_token="</s>"
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=None,
+        eos_token_id=1,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 

@@ -3,10 +3,11 @@ import pandas as pd
 import scipy.sparse as sp
 from tests.models.worlds import tiny_data
 
-from longtail.models.reasons import WordWeights, explain, shared_keywords, strongest_own_item
+from longtail.models.reasons import explain, shared_keywords, strongest_own_item
+from longtail.text.keywords import KeywordTable
 
 TITLES = pd.Series(["Oak lamp", "Pine lamp", "Blue rug", "Red rug"])
-WORDS = WordWeights.of(TITLES)
+KEYWORDS = KeywordTable.of(TITLES, pd.Series(["oak, lamp", "lamp", "rug", "red rug, rug"]))
 GRAPH = sp.csr_array(
     np.array([[0, 0.5, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0.9], [0.1, 0.2, 0.9, 0]], dtype="f4")
 )
@@ -20,15 +21,21 @@ def test_own_item_that_is_closest() -> None:
     assert own.tolist() == [1, 2, -1]
 
 
-def test_shared_words_leave_out_what_is_missing() -> None:
-    words = shared_keywords(WORDS, np.array([0, 2, 1]), np.array([1, 3, -1]))
-    assert words == ["lamp", "rug", ""]
+def test_shared_keywords_leave_out_what_one_text_lacks() -> None:
+    shared = shared_keywords(KEYWORDS, np.array([0, 2, 1]), np.array([1, 3, -1]))
+    assert shared == ["lamp", "rug", ""]
 
 
-def test_texts_without_words_share_nothing() -> None:
-    assert shared_keywords(WordWeights.of(pd.Series(["", "12"])), np.array([0]), np.array([1])) == [
-        ""
-    ]
+def test_the_best_shared_keywords_are_kept() -> None:
+    texts = pd.Series(["oak lamp for desks", "oak lamp shade"])
+    keywords = KeywordTable.of(texts, pd.Series(["desks, lamp, oak", "oak lamp, oak"]))
+    # The phrase is first of one item; oak third of one and second of the other; lamp second of one.
+    assert shared_keywords(keywords, np.array([0]), np.array([1]), 2) == ["oak, oak lamp"]
+
+
+def test_items_without_keywords_share_nothing() -> None:
+    keywords = KeywordTable.of(pd.Series(["", "12"]), pd.Series(["", ""]))
+    assert shared_keywords(keywords, np.array([0]), np.array([1])) == [""]
 
 
 def test_reasons_are_sentences_of_given_facts() -> None:
@@ -43,7 +50,7 @@ def test_reasons_are_sentences_of_given_facts() -> None:
     )
     empty = sp.csr_array((4, 4), dtype=np.float32)
     reasons = explain(
-        recommendations, tiny_data().histories, TITLES, WORDS, empty, GRAPH, DESCRIPTIONS
+        recommendations, tiny_data().histories, TITLES, KEYWORDS, empty, GRAPH, DESCRIPTIONS
     )
     assert reasons["sentence"].tolist() == [
         "It reads like 'Pine lamp'. What counts most: what the texts say.",
@@ -63,7 +70,7 @@ def test_behaviour_comes_first() -> None:
         }
     )
     reasons = explain(
-        recommendations, tiny_data().histories, TITLES, WORDS, GRAPH, GRAPH, DESCRIPTIONS
+        recommendations, tiny_data().histories, TITLES, KEYWORDS, GRAPH, GRAPH, DESCRIPTIONS
     )
     assert reasons["sentence"][0].startswith(
         "People who chose 'Blue rug' also chose this, and it reads like 'Blue rug' (rug)."

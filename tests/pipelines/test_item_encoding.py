@@ -98,9 +98,10 @@ def test_known_texts_are_neither_encoded_nor_timed(tiny_encoder: Path) -> None:
     parameters = ItemEncodingParameters(encoder=EncoderParameters(model=str(tiny_encoder)))
     texts = pd.DataFrame({"text": ["red", "blue", "red", ""], "key": ["r", "b", "r", "e"]})
     nothing = pd.DataFrame({"key": pd.Series(dtype=str), "vector": pd.Series(dtype=object)})
-    encoded, speed = encode_new_texts(texts, nothing, parameters)
-    assert encoded["key"].tolist() == ["r", "b"]
-    assert speed["texts"] == 2
-    encoded, speed = encode_new_texts(texts, encoded, parameters)
+    phrases = pd.DataFrame({"text": ["lamp", "blue"], "key": ["l", "b"]})
+    encoded, speed = encode_new_texts(texts, phrases, nothing, parameters)
+    assert encoded["key"].tolist() == ["r", "b", "l"]
+    assert (speed["texts"], speed["phrases"]) == (2, 1)
+    encoded, speed = encode_new_texts(texts, phrases, encoded, parameters)
     assert encoded.empty
     assert speed == {}

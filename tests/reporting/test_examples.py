@@ -28,13 +28,33 @@ def test_only_evaluated_quiet_users_are_drawn() -> None:
 
 def test_an_example_by_hand() -> None:
     items = pd.DataFrame({"item_id": list("pqrs"), "title": ["Pea", "Quince", "", "Sage"]})
+    understanding = pd.DataFrame(
+        {
+            "item_id": list("pqrs"),
+            "keywords": ["pod, green", "fruit", "", "herb"],
+            "summary": ["", "A sour fruit.", "", ""],
+        }
+    )
     groups = pd.DataFrame({"item_id": list("pqrs"), "item_group": ["head", "tail", "cold", "tail"]})
     recommendations = pairs("u r s", "v q r").assign(rank=[2, 1, 1, 2])
     (example,) = example_lists(
-        ["u"], pairs("u p q", "v s"), pairs("u r"), {"als": recommendations}, items, groups, 2
+        ["u"],
+        pairs("u p q", "v s"),
+        pairs("u r"),
+        {"als": recommendations},
+        items,
+        understanding,
+        groups,
+        2,
     )
     assert (example.user_id, example.n_history, example.n_chosen) == ("u", 2, 1)
-    assert example.latest == [Entry("Quince", "tail", False), Entry("Pea", "head", False)]
+    # The summary tells what an item is about, or else the keywords.
+    assert example.latest == [
+        Entry("Quince", "A sour fruit.", "tail", False),
+        Entry("Pea", "pod, green", "head", False),
+    ]
     # An item without a title goes by its identifier.
-    assert example.chosen == [Entry("r", "cold", False)]
-    assert example.lists == {"als": [Entry("Sage", "tail", False), Entry("r", "cold", True)]}
+    assert example.chosen == [Entry("r", "", "cold", False)]
+    assert example.lists == {
+        "als": [Entry("Sage", "herb", "tail", False), Entry("r", "", "cold", True)]
+    }

@@ -22,7 +22,7 @@ def row(model: str, metric: str, value: float, **key: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    entries = [Entry("Cats & <dogs>", "tail", True)]
+    entries = [Entry("Cats & <dogs>", "pets, fur", "tail", True)]
     example = Example("u1", 3, 1, entries, entries, {"als": entries})
     plots = {"leaderboard_plot": ALL["leaderboard"](), "lift_plot": ALL["lift"]()}
     return evaluation_page(_leaderboard(), [], plots, [example], 20, "als", 0.95)
@@ -36,6 +36,7 @@ def test_the_page_stands_alone(page: str) -> None:
 
 def test_titles_are_escaped(page: str) -> None:
     assert "Cats &amp; &lt;dogs&gt;" in page
+    assert "<small>pets, fur</small>" in page
     assert "<dogs>" not in page
 
 

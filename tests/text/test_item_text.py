@@ -1,6 +1,6 @@
 import pandas as pd
 
-from longtail.text.item_text import compose_item_text
+from longtail.text.item_text import add_understanding, compose_item_text
 
 
 def test_filled_fields_become_sentences() -> None:
@@ -19,3 +19,11 @@ def test_item_without_any_text_gets_none() -> None:
 def test_text_is_cut_at_the_end() -> None:
     items = pd.DataFrame({"title": ["abc"], "brand": ["def"]})
     assert compose_item_text(items, ["title", "brand"], 6).tolist() == ["abc. d"]
+
+
+def test_what_is_understood_comes_first() -> None:
+    texts = pd.Series(["Oak lamp.", "Rug."])
+    understanding = pd.DataFrame({"keywords": ["oak, lamp", ""], "summary": ["A lamp", "A rug"]})
+    joined = add_understanding(texts, understanding, ("keywords", "summary"))
+    assert joined.tolist() == ["oak, lamp. A lamp. Oak lamp.", "A rug. Rug."]
+    assert add_understanding(texts, understanding, ()).tolist() == texts.tolist()

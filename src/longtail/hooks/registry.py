@@ -80,7 +80,10 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
         item_vectors=data.item_vectors,
         behaviour_graph=unpack_sparse("graph", catalog["item_knn_model"].load()),
         text_graph=data.text_neighbours,
-        items=items.assign(text=catalog["item_texts"].load()["text"].to_numpy()),
+        items=items.assign(
+            text=catalog["item_texts"].load()["text"].to_numpy(),
+            keywords=catalog["item_understanding"].load()["keywords"].to_numpy(),
+        ),
     )
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from longtail.behaviour.histories import Histories
 from longtail.models.graphs import keep_strongest
+from longtail.text.keywords import SEPARATOR, KeywordTable
 
 SHARE_PREFIX = "contribution_"
 
@@ -42,49 +41,26 @@ def strongest_own_item(
     return own
 
 
-@dataclass(frozen=True)
-class WordWeights:
-    """How much each word tells about each item's text.
-
-    Attributes:
-        vocabulary: (n_words,) words.
-        matrix: (n_items, n_words) TF-IDF weights; words of all items alike weigh little.
-    """
-
-    vocabulary: NDArray[np.object_]
-    matrix: sp.csr_array
-
-    @classmethod
-    def of(cls, texts: pd.Series) -> WordWeights:
-        """Return the weights of the words in (n_items,) item texts."""
-        vectorizer = TfidfVectorizer(stop_words="english", token_pattern=r"(?u)\b[^\W\d_]{3,}\b")
-        try:
-            matrix = sp.csr_array(vectorizer.fit_transform(texts))
-        except ValueError:  # no word is left in any text
-            return cls(np.empty(0, dtype=object), sp.csr_array((len(texts), 0)))
-        return cls(vectorizer.get_feature_names_out(), matrix)
-
-
 def shared_keywords(
-    words: WordWeights, first: NDArray[np.int64], second: NDArray[np.int64], most: int = 3
+    keywords: KeywordTable, first: NDArray[np.int64], second: NDArray[np.int64], most: int = 3
 ) -> list[str]:
-    """Return the most telling words that two items' texts share, joined by commas.
+    """Return the keywords of one or both of two items that both their texts hold.
 
-    A word tells most where its weights in both texts multiply to most.
+    The better their places among the keywords of the items, the sooner they are taken.
 
     Args:
-        words: weights of the words in every item's text.
+        keywords: of all items.
         first: (n,) item indices; a pair with a negative index shares nothing.
         second: (n,) item indices.
-        most: words at most.
+        most: keywords at most.
     """
-    if not len(words.vocabulary):
-        return [""] * len(first)
     known = (first >= 0) & (second >= 0)
-    left, right = (words.matrix[np.where(known, items, 0)] for items in (first, second))
-    top = keep_strongest(sp.csr_array(left.multiply(right)), most)
-    found = np.split(words.vocabulary[top.indices], top.indptr[1:-1])
-    return [", ".join(pair) if ok else "" for pair, ok in zip(found, known, strict=True)]
+    left, right = (np.where(known, items, 0) for items in (first, second))
+    weights, held = keywords.weights, keywords.held
+    shared = weights[left].multiply(held[right]) + held[left].multiply(weights[right])
+    top = keep_strongest(sp.csr_array(shared), most)
+    found = np.split(keywords.vocabulary[top.indices], top.indptr[1:-1])
+    return [SEPARATOR.join(pair) if ok else "" for pair, ok in zip(found, known, strict=True)]
 
 
 def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) -> pd.Series:
@@ -125,7 +101,7 @@ def explain(
     recommendations: pd.DataFrame,
     histories: Histories,
     titles: pd.Series,
-    words: WordWeights,
+    keywords: KeywordTable,
     behaviour_graph: sp.csr_array,
     text_graph: sp.csr_array,
     descriptions: Mapping[str, str],
@@ -136,7 +112,7 @@ def explain(
         recommendations: user_id, item_id, rank and the ``contribution_<name>`` columns.
         histories: the behaviour that the recommendations were made from.
         titles: (n_items,) in catalogue order.
-        words: weights of the words in every item's text, in catalogue order.
+        keywords: of all items, in catalogue order.
         behaviour_graph: (n_items, n_items) closeness by co-consumption.
         text_graph: (n_items, n_items) closeness by text.
         descriptions: what each share means, in words, by its name.
@@ -161,7 +137,7 @@ def explain(
             "own_title_by_behaviour": _pick(title, by_behaviour),
             "own_item_by_text": _pick(histories.item_ids, by_text),
             "own_title_by_text": _pick(title, by_text),
-            "keywords": shared_keywords(words, items, by_text),
+            "keywords": shared_keywords(keywords, items, by_text),
         }
     )
     return reasons.assign(sentence=write_sentences(reasons))

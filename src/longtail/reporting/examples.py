@@ -9,9 +9,17 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Entry:
-    """One item as a person reads it: its title, its popularity group, whether it was a hit."""
+    """One item as a person reads it.
+
+    Attributes:
+        title: its title, or its id.
+        about: its summary or its keywords, "" without any.
+        item_group: its popularity group.
+        hit: whether the user went on to choose it.
+    """
 
     title: str
+    about: str
     item_group: str
     hit: bool
 
@@ -49,6 +57,7 @@ def example_lists(
     test_interactions: pd.DataFrame,
     recommendations: Mapping[str, pd.DataFrame],
     items: pd.DataFrame,
+    understanding: pd.DataFrame,
     item_groups: pd.DataFrame,
     length: int,
 ) -> list[Example]:
@@ -60,10 +69,13 @@ def example_lists(
         test_interactions: user_id, item_id.
         recommendations: user_id, item_id, rank by model.
         items: item_id, title.
+        understanding: item_id, keywords, summary.
         item_groups: item_id, item_group.
         length: items of a list, and of the latest of the history, that are shown.
     """
     titles = items.set_index("item_id")["title"]
+    described = understanding.set_index("item_id")
+    about = described["summary"].where(described["summary"] != "", described["keywords"])
     groups = item_groups.set_index("item_id")["item_group"]
     examples = []
     for user in users:
@@ -74,7 +86,7 @@ def example_lists(
         def entries(ids: pd.Series, hits: pd.Series) -> list[Entry]:
             is_hit = ids.isin(hits)
             return [
-                Entry(titles.get(item) or item, groups[item], bool(hit))
+                Entry(titles.get(item) or item, about[item], groups[item], bool(hit))
                 for item, hit in zip(ids, is_hit, strict=True)
             ]
 

@@ -21,7 +21,8 @@ from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, recommend_hybrid
-from longtail.models.reasons import WordWeights, explain
+from longtail.models.reasons import explain
+from longtail.text.keywords import KeywordTable
 
 SOURCES = COLLABORATIVE | LANGUAGE
 COLUMNS = ["item_id", "rank", "score", "title", "reason"]
@@ -41,7 +42,7 @@ class ServedHybrid:
         item_vectors: (n_items, d) float32 language vectors.
         behaviour_graph: (n_items, n_items) closeness by co-consumption.
         text_graph: (n_items, n_items) closeness by text.
-        items: item_id, title, text in catalogue order.
+        items: item_id, title, text, keywords in catalogue order.
     """
 
     hybrid: Hybrid
@@ -62,8 +63,8 @@ class ServedHybrid:
         return pd.Index(self.histories.item_ids)
 
     @cached_property
-    def _words(self) -> WordWeights:
-        return WordWeights.of(self.items["text"])
+    def _keywords(self) -> KeywordTable:
+        return KeywordTable.of(self.items["text"], self.items["keywords"])
 
     @cached_property
     def _nobody(self) -> Histories:
@@ -110,7 +111,7 @@ class ServedHybrid:
             table,
             history,
             titles=self.items["title"],
-            words=self._words,
+            keywords=self._keywords,
             behaviour_graph=self.behaviour_graph,
             text_graph=self.text_graph,
             descriptions={name: SOURCES[name].evidence for name in self.sources},

@@ -23,3 +23,19 @@ def compose_item_text(items: pd.DataFrame, fields: Sequence[str], max_characters
         value = items[field].fillna("").astype(str).str.strip().str.rstrip(".")
         text = text + value.where(value == "", value + ". ")
     return text.str.strip().str.slice(0, max_characters)
+
+
+def add_understanding(
+    texts: pd.Series, understanding: pd.DataFrame, columns: Sequence[str]
+) -> pd.Series:
+    """Put what is understood of the items before their texts, since encoders cut at the end.
+
+    Args:
+        texts: (n_items,) strings.
+        understanding: a row an item, in the same order.
+        columns: which of its columns are put there; "" adds nothing.
+    """
+    for column in reversed(columns):
+        value = understanding[column].to_numpy().astype(object)
+        texts = (value + pd.Series(value != "", texts.index).map({True: ". ", False: ""})) + texts
+    return texts

@@ -34,6 +34,7 @@ from longtail.pipelines.recommenders import (
 )
 from longtail.reporting import terminal
 from longtail.text.encoder import TextEncoder
+from longtail.text.item_text import add_understanding
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -53,21 +54,26 @@ def draw_random_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vect
 def encode_with_second_encoder(
     parameters: ItemEncodingParameters,
     item_texts: pd.DataFrame,
+    item_understanding: pd.DataFrame,
     cached: pd.DataFrame,
     train: pd.DataFrame,
 ) -> tuple[pd.DataFrame, Vectors, dict[str, Any]]:
-    """Encode and whiten the item texts as the item encoding does, with the second encoder.
+    """Encode and whiten the item texts as the item encoding does, a second time in another way.
+
+    The encoder is the second one where it is set, and keywords or summaries join the texts where
+    the parameter ``second_text`` says so.
 
     Returns:
         Keys and vectors of the new texts, the whitened vectors, and how long the encoding took; all
-        empty where no second encoder is set.
+        empty where neither is set.
     """
-    if parameters.second_encoder is None:
+    if parameters.second_encoder is None and not parameters.second_text:
         return cached.iloc[:0], {}, {}
-    second = parameters.model_copy(update={"encoder": parameters.second_encoder})
-    keys = TextEncoder(second.encoder).text_keys(item_texts["text"])
-    texts = item_texts.assign(key=keys)
-    encoded, speed = encode_new_texts(texts, cached, second)
+    encoder = parameters.second_encoder or parameters.encoder
+    second = parameters.model_copy(update={"encoder": encoder})
+    text = add_understanding(item_texts["text"], item_understanding, parameters.second_text)
+    texts = item_texts.assign(text=text, key=TextEncoder(encoder).text_keys(text))
+    encoded, speed = encode_new_texts(texts, texts.iloc[:0], cached, second)
     embeddings = collect_embeddings(texts, cached, encoded)
     return encoded, whiten_embeddings(embeddings, texts, train, second), speed
 

@@ -63,6 +63,7 @@ def _vector_nodes() -> list[Node]:
         inputs={
             "parameters": "params:item_encoding",
             "item_texts": "item_texts",
+            "item_understanding": "item_understanding",
             "cached": "cached_second_embeddings",
             "train": "train_interactions@pandas",
         },

@@ -126,6 +126,7 @@ def write_report(
     comparisons: list[Row],
     *,
     items: pd.DataFrame,
+    item_understanding: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     train_interactions: pd.DataFrame,
@@ -146,6 +147,7 @@ def write_report(
         test_interactions,
         {model: table for model, table in recommendations.items() if len(table)},
         items,
+        item_understanding,
         item_groups,
         length=min(10, parameters.primary_k),
     )

@@ -84,6 +84,7 @@ def create_pipeline() -> Pipeline:
                     "leaderboard": "leaderboard",
                     "comparisons": "comparisons",
                     "items": "items@pandas",
+                    "item_understanding": "item_understanding",
                     **{
                         name: dataset
                         for name, dataset in TABLES.items()

@@ -13,7 +13,7 @@ from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
-from longtail.models.reasons import WordWeights, explain
+from longtail.models.reasons import explain
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
     fitted_models,
@@ -23,6 +23,7 @@ from longtail.pipelines.recommenders import (
     training_data,
 )
 from longtail.reporting.hybrid_figures import gate_plot, tail_emphasis_plot
+from longtail.text.keywords import KeywordTable
 
 SOURCES = COLLABORATIVE | LANGUAGE
 SourcesOf = Callable[
@@ -102,6 +103,7 @@ def explain_recommendations(
     recommendations: pd.DataFrame,
     items: pd.DataFrame,
     item_texts: pd.DataFrame,
+    item_understanding: pd.DataFrame,
     cooccurrence: Arrays,
     **tables: Any,
 ) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def explain_recommendations(
         recommendations[recommendations["rank"] <= hybrid.explained],
         data.histories,
         titles=items["title"],
-        words=WordWeights.of(item_texts["text"]),
+        keywords=KeywordTable.of(item_texts["text"], item_understanding["keywords"]),
         behaviour_graph=unpack_sparse("graph", cooccurrence),
         text_graph=data.text_neighbours,
         descriptions={name: SOURCES[name].evidence for name in hybrid.sources},

@@ -50,6 +50,7 @@ def create_pipeline() -> Pipeline:
                     "recommendations": "recommendations_hybrid",
                     "items": "items@pandas",
                     "item_texts": "item_texts",
+                    "item_understanding": "item_understanding",
                     "cooccurrence": "item_knn_model",
                 }
                 | tables,

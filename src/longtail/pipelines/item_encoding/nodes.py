@@ -1,8 +1,9 @@
-"""Nodes of the item encoding: texts, vectors, whitening, adaptation and text neighbours."""
+"""Nodes of the item encoding: texts, vectors, keywords, adaptation and text neighbours."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from longtail.arrays import Arrays
 from longtail.models.base import TrainingData
 from longtail.models.graphs import nearest_by_cosine
 from longtail.models.neighbours import RecentTextKNN
@@ -24,7 +26,15 @@ from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.recommenders import histories_of
 from longtail.text.adaptation import adapt_vectors, consumption_pairs
 from longtail.text.encoder import TextEncoder
+from longtail.text.generator import TextGenerator
 from longtail.text.item_text import compose_item_text
+from longtail.text.keywords import (
+    choose_keywords,
+    common_phrases,
+    join_keywords,
+    phrases_held,
+)
+from longtail.text.summaries import summarise
 from longtail.text.tfidf import tfidf_vectors
 from longtail.text.whitening import whiten
 
@@ -40,37 +50,56 @@ def compose_texts(items: pd.DataFrame, parameters: ItemEncodingParameters) -> pd
     return pd.DataFrame({"item_id": items["item_id"], "text": text, "key": key})
 
 
+def find_phrases(item_texts: pd.DataFrame, parameters: ItemEncodingParameters) -> pd.DataFrame:
+    """Return the words and phrases of the texts that can be keywords, by their cache keys."""
+    understanding = parameters.understanding
+    most = understanding.phrases if understanding.keywords else 0
+    text = pd.Series(common_phrases(item_texts["text"].tolist(), most), dtype="str")
+    return pd.DataFrame({"text": text, "key": TextEncoder(parameters.encoder).text_keys(text)})
+
+
 def encode_new_texts(
-    item_texts: pd.DataFrame, cached: pd.DataFrame, parameters: ItemEncodingParameters
+    item_texts: pd.DataFrame,
+    phrases: pd.DataFrame,
+    cached: pd.DataFrame,
+    parameters: ItemEncodingParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Encode the texts that no earlier run encoded with the same model and settings.
+    """Encode the texts and phrases that no earlier run encoded with the same model and settings.
 
     Returns:
-        Keys and vectors, and how long it took; both empty where no text is new.
+        Keys and vectors, and how long the texts and the phrases took; both empty where nothing is
+        new.
     """
-    missing = item_texts[~item_texts["key"].isin(cached["key"]) & (item_texts["text"] != "")]
-    missing = missing.drop_duplicates("key")
-    logger.info("%s of %s texts are new to the encoder.", len(missing), len(item_texts))
-    if missing.empty:
-        return pd.DataFrame({"key": missing["key"], "vector": pd.Series(dtype=object)}), {}
-    vectors, speed = _encode_by_the_clock(parameters, missing["text"].tolist())
-    return pd.DataFrame({"key": missing["key"].to_numpy(), "vector": list(vectors)}), speed
+    encoder = TextEncoder(parameters.encoder)
+    texts, speed = _encode_by_the_clock(encoder, item_texts, cached, "texts")
+    known = pd.concat([cached[["key"]], texts[["key"]]])
+    more, speed_of_phrases = _encode_by_the_clock(encoder, phrases, known, "phrases")
+    return pd.concat([texts, more]), speed | speed_of_phrases
 
 
 def _encode_by_the_clock(
-    parameters: ItemEncodingParameters, texts: list[str]
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Return the vectors of texts and the seconds per thousand, without loading the model."""
-    encoder = TextEncoder(parameters.encoder)
+    encoder: TextEncoder, texts: pd.DataFrame, cached: pd.DataFrame, kind: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the vectors of new texts and how long they took, without loading the model.
+
+    What is told of phrases has their name in it; the figures of the texts are the encoder's.
+    """
+    missing = texts[~texts["key"].isin(cached["key"]) & (texts["text"] != "")]
+    missing = missing.drop_duplicates("key")
+    logger.info("%s of %s %s are new to the encoder.", len(missing), len(texts), kind)
+    if missing.empty:
+        return pd.DataFrame({"key": missing["key"], "vector": pd.Series(dtype=object)}), {}
     _ = encoder.model
     start = perf_counter()
-    vectors = encoder.encode(texts)
-    seconds = 1000 * (perf_counter() - start) / len(texts)
-    model = parameters.encoder.model
-    logger.info("%s: %.2f seconds per thousand texts.", model, seconds)
-    return vectors, {
-        "model": model,
-        "texts": len(texts),
+    vectors = encoder.encode(missing["text"].tolist())
+    seconds = 1000 * (perf_counter() - start) / len(missing)
+    logger.info("%s: %.2f seconds per thousand %s.", encoder.parameters.model, seconds, kind)
+    table = pd.DataFrame({"key": missing["key"].to_numpy(), "vector": list(vectors)})
+    if kind != "texts":
+        return table, {kind: len(missing), f"seconds_per_thousand_{kind}": seconds}
+    return table, {
+        "model": encoder.parameters.model,
+        "texts": len(missing),
         "seconds_per_thousand": seconds,
         "dimensions": vectors.shape[1],
     }
@@ -87,6 +116,40 @@ def collect_embeddings(
     embeddings = np.zeros((len(item_texts), dimensions), dtype=np.float32)
     embeddings[known] = np.stack(vectors[known].to_list())
     return {"embeddings": embeddings}
+
+
+def describe_items(
+    parameters: ItemEncodingParameters,
+    item_texts: pd.DataFrame,
+    item_embeddings: Vectors,
+    phrases: pd.DataFrame,
+    cached: pd.DataFrame,
+    encoded: pd.DataFrame,
+    checkpoints: MutableMapping[str, Arrays],
+) -> pd.DataFrame:
+    """Return the keywords of each item and, where wanted, one line that sums up its text.
+
+    Returns:
+        item_id, keywords (the best first, joined by commas), summary; "" where there is none.
+    """
+    understanding = parameters.understanding
+    texts, words = item_texts["text"].tolist(), phrases["text"].tolist()
+    keywords, summaries = [""] * len(texts), [""] * len(texts)
+    if words:
+        chosen = choose_keywords(
+            item_embeddings["embeddings"],
+            collect_embeddings(phrases, cached, encoded)["embeddings"],
+            phrases_held(texts, words),
+            understanding.keywords,
+            understanding.diversity,
+        )
+        keywords = join_keywords(chosen, words)
+    if understanding.summaries:
+        generator = TextGenerator(understanding.generator, "item_encoding.understanding.generator")
+        summaries = summarise(texts, generator, checkpoints)
+    return pd.DataFrame(
+        {"item_id": item_texts["item_id"], "keywords": keywords, "summary": summaries}
+    )
 
 
 def whiten_embeddings(

@@ -7,8 +7,10 @@ from longtail.pipelines.item_encoding.nodes import (
     choose_vectors,
     collect_embeddings,
     compose_texts,
+    describe_items,
     encode_new_texts,
     encode_tfidf,
+    find_phrases,
     find_text_neighbours,
     split_word_pieces,
     whiten_embeddings,
@@ -19,7 +21,7 @@ GROUPS = {"item_groups": "item_groups", "user_groups": "user_groups"}
 
 
 def create_pipeline() -> Pipeline:
-    """Compose item texts, encode the new ones, whiten and adapt the vectors, find neighbours."""
+    """Compose and encode item texts, find keywords, adapt the vectors, find neighbours."""
     return Pipeline(
         [
             Node(
@@ -29,8 +31,14 @@ def create_pipeline() -> Pipeline:
                 name="compose_texts",
             ),
             Node(
+                find_phrases,
+                inputs=["item_texts", PARAMETERS],
+                outputs="phrases",
+                name="find_phrases",
+            ),
+            Node(
                 encode_new_texts,
-                inputs=["item_texts", "cached_embeddings", PARAMETERS],
+                inputs=["item_texts", "phrases", "cached_embeddings", PARAMETERS],
                 outputs=["new_embeddings", "encoding_speed"],
                 name="encode_new_texts",
             ),
@@ -39,6 +47,20 @@ def create_pipeline() -> Pipeline:
                 inputs=["item_texts", "cached_embeddings", "new_embeddings"],
                 outputs="item_embeddings",
                 name="collect_embeddings",
+            ),
+            Node(
+                describe_items,
+                inputs={
+                    "parameters": PARAMETERS,
+                    "item_texts": "item_texts",
+                    "item_embeddings": "item_embeddings",
+                    "phrases": "phrases",
+                    "cached": "cached_embeddings",
+                    "encoded": "new_embeddings",
+                    "checkpoints": "checkpoints",
+                },
+                outputs="item_understanding",
+                name="describe_items",
             ),
             Node(
                 whiten_embeddings,

