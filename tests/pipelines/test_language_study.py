@@ -2,15 +2,27 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.conftest import RunKedro
 
+from longtail.models.llm_judge import JudgeParameters
+from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.language_study.nodes import ask_language_model
+from longtail.text.generator import GeneratorParameters
 
-def test_compression_and_stars_are_judged(
-    finished_project: Path, project: Path, run_kedro: RunKedro, capsys: pytest.CaptureFixture[str]
+
+def test_compression_stars_and_lists_are_judged(
+    finished_project: Path,
+    project: Path,
+    run_kedro: RunKedro,
+    tiny_generator: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copytree(finished_project / "data", project / "data")
-    run_kedro(pipelines=["language_study"])
+    generator = {"model": str(tiny_generator), "new_tokens": 4}
+    judge = {"users": 5, "candidates": 10, "generator": generator}
+    run_kedro(pipelines=["language_study"], params={"llm_judge": judge})
 
     printed = capsys.readouterr().out
     assert "What compression costs" in printed
@@ -21,9 +33,49 @@ def test_compression_and_stars_are_judged(
     assert {"float32", "int8", "static"} <= ways.keys()
     assert ways["int8"]["bytes"] < ways["float32"]["bytes"]
     assert ways["float32"]["ndcg_share"] == 1
+    check_judge(reports, printed)
     (file,) = (reports / "rating_quality.json").glob("*/*.json")
     rows = json.loads(file.read_text())
     assert {row["model"] for row in rows} == {"bias_only", "language_model"}
     everything = [row for row in rows if row["group"] == "all"]
     assert all(0 < row["mae"] <= row["rmse"] < 5 for row in everything)
     assert {"head", "tail", "quiet"} <= {row["group"] for row in rows}
+
+
+def check_judge(reports: Path, printed: str) -> None:
+    assert "A language model as judge" in printed
+    (file,) = (reports / "llm_judge.json").glob("*/*.json")
+    rows = json.loads(file.read_text())
+    compared = {(row["model"], row["metric"], row["k"]) for row in rows}
+    assert compared == {
+        (model, *metric)
+        for model in ("judge", "blend")
+        for metric in (("ndcg", 20), ("recall", 10))
+    }
+    assert all(row["baseline"] == "hybrid" and row["n_users"] == 5 for row in rows)
+    # Another order of ten items finds what the ten hold.
+    assert all(row["difference"] == 0 for row in rows if row["metric"] == "recall")
+    assert all(row["seconds_per_user"] > 0 for row in rows)
+    (file,) = (reports / "llm_reasons.json").glob("*/*.json")
+    written = json.loads(file.read_text())
+    assert 0 < written["sentences"] <= 10
+    # Words drawn by chance tell of other things than the facts: the template stays.
+    assert written["share_accepted"] == 0
+    assert all(row["sentence"] != row["written"] for row in written["rows"])
+
+
+def test_nothing_is_judged_unless_wanted() -> None:
+    table = pd.DataFrame({"user_id": ["u"]})
+    groups = pd.DataFrame({"user_id": ["u"], "user_group": ["quiet"]})
+    judged = ask_language_model(
+        JudgeParameters(generator=GeneratorParameters(model="no model is opened")),
+        EvaluationParameters(
+            ks=(10,), primary_k=10, baseline="als", bootstrap_draws=100, confidence=0.9, seed=0
+        ),
+        recommendations=table,
+        reasons=table,
+        items=table,
+        test=table,
+        user_groups=groups,
+    )
+    assert judged == ([], {})

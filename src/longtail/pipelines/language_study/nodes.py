@@ -1,21 +1,45 @@
-"""Nodes of the language study: what compression costs, and how well stars are predicted."""
+"""Nodes of the language study: compression, predicted stars, and a language model as judge."""
 
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from longtail.metrics.leaderboard import Row
+from longtail.metrics.leaderboard import Resampling, Row, compare_models
+from longtail.metrics.scoring import score_model
+from longtail.metrics.tables import ground_truth
+from longtail.models import llm_judge
 from longtail.models.compression import compression_table
 from longtail.models.language_model_ranker import LanguageModelRanker
+from longtail.models.llm_judge import JudgeParameters
+from longtail.models.llm_reasons import PROMPT, facts_of, is_supported
 from longtail.models.rating_quality import bias_ratings, rating_errors
 from longtail.models.tuning import TuningParameters
+from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.recommenders import targets_of, training_data
 from longtail.reporting import terminal
+from longtail.text.generator import TextGenerator
+from longtail.text.summaries import one_line
+
+# What is told of the judge: what a new order of the first twenty items can change.
+JUDGED = (("ndcg", 20), ("recall", 10))
+
+JUDGED_COLUMNS = (
+    "model",
+    "metric",
+    "k",
+    "baseline_value",
+    "value",
+    "difference_ci_low",
+    "difference_ci_high",
+    "n_users",
+    "seconds_per_user",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +86,103 @@ def study_ratings(
     return _records(rating_errors(predictions, actual, masks))
 
 
-def show_language_study(compression: list[Row], rating_quality: list[Row]) -> None:
-    """Print both tables to the terminal."""
+def ask_language_model(
+    judge: JudgeParameters,
+    evaluation: EvaluationParameters,
+    *,
+    recommendations: pd.DataFrame,
+    reasons: pd.DataFrame,
+    items: pd.DataFrame,
+    test: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    **tables: pd.DataFrame,
+) -> tuple[list[Row], dict[str, Any]]:
+    """Let a generative language model judge the lists of some users, and write their reasons.
+
+    Returns:
+        The judged order and the blend compared with the hybrid's own, and what was written; both
+        empty where no user is wanted.
+    """
+    users = llm_judge.draw_users(test, user_groups, judge.users, evaluation.seed)
+    if not users:
+        return [], {}
+    generator = TextGenerator(judge.generator, "llm_judge.generator")
+    own = recommendations["user_id"].isin(users) & (recommendations["rank"] <= judge.candidates)
+    titles = items.set_index("item_id")["title"]
+    titles = titles.where(titles != "", titles.index)
+    history = pd.concat([tables["train"], tables["validation"]])
+    questions = llm_judge.write_questions(recommendations[own], history, titles, judge.latest)
+    start = perf_counter()
+    lists = recommendations[own].assign(log_odds=generator.yes_log_odds(questions))
+    seconds = (perf_counter() - start) / len(users)
+    rows = _compare_orders(
+        llm_judge.orders(lists),
+        evaluation,
+        test[test["user_id"].isin(users)],
+        tables["train"],
+        tables["validation"],
+        tables["item_groups"],
+        user_groups,
+    )
+    wanted = reasons["user_id"].isin(users) & (reasons["rank"] <= judge.sentences)
+    written = _write_reasons(reasons[wanted], generator)
+    return [row | {"seconds_per_user": seconds} for row in rows], written
+
+
+def _compare_orders(
+    orders: dict[str, pd.DataFrame], evaluation: EvaluationParameters, *tables: pd.DataFrame
+) -> list[Row]:
+    """Return how other orders of the same items compare with the hybrid's, over all users."""
+    truth = ground_truth(*tables)
+    ks = sorted({k for _, k in JUDGED})
+    scores = {name: score_model(table, truth, ks) for name, table in orders.items()}
+    resampling = Resampling(evaluation.bootstrap_draws, evaluation.seed, evaluation.confidence)
+    _, comparisons = compare_models(scores, truth, llm_judge.LIST, resampling)
+    return [
+        row
+        for row in comparisons
+        if (row["metric"], row["k"]) in JUDGED
+        and (row["item_group"], row["user_group"]) == ("all", "all")
+    ]
+
+
+def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str, Any]:
+    """Return the sentences that say nothing but the facts, else those of the template."""
+    rows = reasons.assign(facts=[facts_of(row) for row in reasons.to_dict("records")])
+    rows = rows[rows["facts"] != ""].reset_index(drop=True)
+    start = perf_counter()
+    prompts = [PROMPT.format(facts=facts) for facts in rows["facts"]]
+    answers = dict(answer for batch in generator.write(prompts) for answer in batch)
+    seconds = perf_counter() - start
+    rows["written"] = [one_line(answers[place]) for place in rows.index]
+    accepted = [is_supported(row.written, row.facts) for row in rows.itertuples()]
+    rows["accepted"] = pd.Series(accepted, dtype=bool)
+    rows["sentence"] = rows["written"].where(rows["accepted"], rows["sentence"])
+    shown = ["user_id", "item_id", "facts", "written", "accepted", "sentence"]
+    return {
+        "sentences": len(rows),
+        "share_accepted": float(rows["accepted"].mean()) if len(rows) else None,
+        "seconds_per_sentence": seconds / max(len(rows), 1),
+        "rows": _records(rows[shown]),
+    }
+
+
+def show_language_study(
+    compression: list[Row],
+    rating_quality: list[Row],
+    judged: list[Row],
+    written: dict[str, Any],
+) -> None:
+    """Print the tables to the terminal, and how many written sentences kept to the facts."""
     terminal.print_rows("What compression costs", compression)
     terminal.print_rows("Errors of predicted stars", rating_quality)
+    terminal.print_rows(
+        "A language model as judge of the hybrid's lists",
+        [{name: row[name] for name in JUDGED_COLUMNS} for row in judged],
+    )
+    if written:
+        counts = {name: value for name, value in written.items() if name != "rows"}
+        terminal.print_rows("Reasons in the language model's own words", [counts])
 
 
 def _records(table: pd.DataFrame) -> list[Row]:

@@ -9,7 +9,7 @@ from longtail.pipelines.recommenders import READ_FROM, tables_read_by
 
 
 def create_pipeline() -> Pipeline:
-    """Compress the language vectors, and predict stars from texts.
+    """Compress the language vectors, predict stars from texts, judge lists by a language model.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=language_study``.
     """
@@ -33,8 +33,25 @@ def create_pipeline() -> Pipeline:
                 name="study_ratings",
             ),
             Node(
+                nodes.ask_language_model,
+                inputs={
+                    "judge": "params:llm_judge",
+                    "evaluation": "params:evaluation",
+                    "recommendations": "recommendations_hybrid",
+                    "reasons": "reasons",
+                    "items": "items@pandas",
+                    "test": "test_interactions@pandas",
+                    "train": "train_interactions@pandas",
+                    "validation": "validation_interactions@pandas",
+                    "item_groups": "item_groups",
+                    "user_groups": "user_groups",
+                },
+                outputs=["llm_judge", "llm_reasons"],
+                name="ask_language_model",
+            ),
+            Node(
                 nodes.show_language_study,
-                inputs=["compression", "rating_quality"],
+                inputs=["compression", "rating_quality", "llm_judge", "llm_reasons"],
                 outputs=None,
                 name="show_language_study",
             ),

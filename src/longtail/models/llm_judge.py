@@ -1,0 +1,94 @@
+"""A generative language model as judge of lists: would this user choose this item?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from longtail.text.generator import GeneratorParameters
+
+LIST = "hybrid"
+QUESTION = (
+    "A customer chose these items, the latest first:\n{latest}\n"
+    "Would the same customer choose this item next?\n- {title}\n"
+    "Answer yes or no."
+)
+
+
+class JudgeParameters(BaseModel):
+    """For whom a generative language model judges lists and writes reasons, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    users: int = Field(0, ge=0, description="Test users, drawn at random; 0: nothing is judged.")
+    candidates: int = Field(20, ge=2, description="First items of each list that are judged.")
+    latest: int = Field(5, ge=1, description="Latest items of a user that the model is told.")
+    sentences: int = Field(2, ge=0, description="First items of each list that get a sentence.")
+    generator: GeneratorParameters = GeneratorParameters()
+
+
+def draw_users(test: pd.DataFrame, user_groups: pd.DataFrame, n: int, seed: int) -> list[str]:
+    """Draw users with a history from those of the test period.
+
+    Args:
+        test: user_id.
+        user_groups: user_id, user_group.
+        n: how many; all where there are fewer.
+        seed: seed of the draw.
+    """
+    with_history = user_groups.loc[user_groups["user_group"] != "new", "user_id"]
+    eligible = np.sort(with_history[with_history.isin(test["user_id"])].to_numpy(dtype=object))
+    drawn = np.random.default_rng(seed).permutation(len(eligible))[:n]
+    return [str(user) for user in eligible[np.sort(drawn)]]
+
+
+def write_questions(
+    lists: pd.DataFrame, history: pd.DataFrame, titles: pd.Series, latest: int
+) -> list[str]:
+    """Return a question for each item of the lists, in their order.
+
+    Args:
+        lists: user_id, item_id.
+        history: user_id, item_id in the order of time.
+        titles: by item_id.
+        latest: items of the history, from its end, that a question names.
+    """
+    recent = history[history["user_id"].isin(lists["user_id"])].groupby("user_id").tail(latest)
+    lines = ("- " + recent["item_id"].map(titles)).iloc[::-1]
+    told = lines.groupby(recent["user_id"].iloc[::-1]).agg("\n".join)
+    pairs = zip(lists["user_id"].map(told), lists["item_id"].map(titles), strict=True)
+    return [QUESTION.format(latest=latest_titles, title=title) for latest_titles, title in pairs]
+
+
+def orders(lists: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the lists in their own order, in that of the judge, and in that of both together.
+
+    Both together is the sum of what a score and the log odds are standardised within each list.
+    Equal values keep the order of the list.
+
+    Args:
+        lists: user_id, item_id, rank, score, log_odds.
+
+    Returns:
+        user_id, item_id, rank by name of the order.
+    """
+    standard = lists.groupby("user_id")[["score", "log_odds"]].transform(_standardised)
+    values = {
+        LIST: -lists["rank"].astype(float),
+        "judge": lists["log_odds"],
+        "blend": standard["score"] + standard["log_odds"],
+    }
+    return {name: _ranked(lists, value) for name, value in values.items()}
+
+
+def _standardised(values: pd.Series) -> pd.Series:
+    spread = float(values.std(ddof=0))
+    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+
+
+def _ranked(lists: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+    table = lists[["user_id", "item_id"]].assign(value=-values, before=lists["rank"])
+    table = table.sort_values(["user_id", "value", "before"], ignore_index=True)
+    rank = table.groupby("user_id").cumcount() + 1
+    return table[["user_id", "item_id"]].assign(rank=rank)
