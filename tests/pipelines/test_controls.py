@@ -9,7 +9,10 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
+from longtail.pipelines.controls.nodes import encode_with_second_encoder
 from longtail.pipelines.controls.pipeline import VECTORS, create_pipeline
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.text.encoder import EncoderParameters, TextEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {"als", "hybrid", *(f"hybrid_{control}" for control in VECTORS)}
@@ -76,3 +79,18 @@ def test_without_a_second_encoder_its_control_is_left_out(
     assert {row["model"] for row in rows} == MODELS - {"hybrid_second_encoder"}
     assert read_json(project, "06_models", "hybrid_second_encoder_gate.json") == {}
     assert read_json(project, "08_reporting", "second_encoding_speed.json") == {}
+
+
+def test_keywords_can_join_the_texts_of_the_second_encoding(tiny_encoder: Path) -> None:
+    encoder = EncoderParameters(model=str(tiny_encoder), precision="float32")
+    parameters = ItemEncodingParameters(encoder=encoder, dimensions=2, second_text=("keywords",))
+    texts = pd.DataFrame({"item_id": list("abc"), "text": ["red pan", "blue oven", "old fern"]})
+    understanding = pd.DataFrame({"keywords": ["pan", "", "fern"]})
+    nothing = pd.DataFrame({"key": pd.Series(dtype=str), "vector": pd.Series(dtype=object)})
+    encoded, vectors, speed = encode_with_second_encoder(
+        parameters, texts, understanding, nothing, texts[["item_id"]]
+    )
+    longer = pd.Series(["pan. red pan", "blue oven", "fern. old fern"])
+    assert encoded["key"].tolist() == TextEncoder(encoder).text_keys(longer).tolist()
+    assert len(vectors["vectors"]) == 3
+    assert speed["texts"] == 3

@@ -9,7 +9,12 @@ from safetensors.numpy import load_file
 from tests.conftest import RunKedro
 
 from longtail.demo.fabricated import write_encoder
-from longtail.pipelines.item_encoding.nodes import encode_new_texts
+from longtail.pipelines.item_encoding.nodes import (
+    collect_embeddings,
+    describe_items,
+    encode_new_texts,
+    find_phrases,
+)
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.text.encoder import EncoderParameters, TextEncoder
 
@@ -85,11 +90,19 @@ def test_another_language_takes_one_line(
     blind = english.encode(texts["text"].tolist())
     assert share_of_neighbours_of_same_taste(blind, tastes) < 0.5
 
+    understanding = pd.read_parquet(newest(project, "04_feature", "item_understanding.parquet"))
+    assert understanding["item_id"].tolist() == texts["item_id"].tolist()
+    assert (understanding["keywords"] != "").all()
+    assert (understanding["summary"] == "").all()
+    known = pd.read_parquet(newest(project, "04_feature", "phrases.parquet"))["text"]
+    assert set(understanding["keywords"].str.split(", ").explode()) <= set(known)
+
     speed: dict[str, Any] = json.loads(
         newest(project, "08_reporting", "encoding_speed.json").read_text(encoding="utf-8")
     )
     assert speed["model"] == str(multilingual_encoder)
     assert speed["texts"] == texts["key"].nunique()
+    assert speed["phrases"] <= len(known)
     assert speed["seconds_per_thousand"] > 0
     assert speed["dimensions"] == 32
 
@@ -105,3 +118,28 @@ def test_known_texts_are_neither_encoded_nor_timed(tiny_encoder: Path) -> None:
     encoded, speed = encode_new_texts(texts, phrases, encoded, parameters)
     assert encoded.empty
     assert speed == {}
+
+
+def test_items_are_described_by_keywords_and_a_line(
+    tiny_encoder: Path, tiny_generator: Path
+) -> None:
+    wanted = {"keywords": 1, "summaries": True, "generator": {"model": str(tiny_generator)}}
+    parameters = ItemEncodingParameters.model_validate(
+        {"encoder": {"model": str(tiny_encoder)}, "understanding": wanted}
+    )
+    text = pd.Series(["rose", "oven", ""])
+    texts = pd.DataFrame({"item_id": list("abc"), "text": text, "key": text + " key"})
+    nothing = pd.DataFrame({"key": pd.Series(dtype=str), "vector": pd.Series(dtype=object)})
+    phrases = find_phrases(texts, parameters)
+    encoded, _ = encode_new_texts(texts, phrases, nothing, parameters)
+    embeddings = collect_embeddings(texts, nothing, encoded)
+    described = describe_items(parameters, texts, embeddings, phrases, nothing, encoded, {})
+    assert described["keywords"].tolist() == ["rose", "oven", ""]
+    assert described["summary"].str.len().gt(0).tolist() == [True, True, False]
+
+
+def test_without_keywords_no_phrase_is_encoded(tiny_encoder: Path) -> None:
+    parameters = ItemEncodingParameters.model_validate(
+        {"encoder": {"model": str(tiny_encoder)}, "understanding": {"keywords": 0}}
+    )
+    assert find_phrases(pd.DataFrame({"text": ["rose", "oven"]}), parameters).empty

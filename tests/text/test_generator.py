@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ PROMPTS = ["red lamp", "blue rug . red rug", "red"]
 
 
 def written(by: TextGenerator, prompts: list[str]) -> list[str]:
-    answers = dict(answer for batch in by.write(prompts) for answer in batch)
+    answers = dict(chain.from_iterable(by.write(prompts, "Answers")))
     return [answers[place] for place in range(len(prompts))]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from tqdm.auto import tqdm
 
 from longtail.errors import UserError
 from longtail.text.weights import (
@@ -94,15 +95,19 @@ class TextGenerator:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return tokenizer, model.eval().to(device)
 
-    def write(self, prompts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+    def write(self, prompts: Sequence[str], label: str) -> Iterator[list[tuple[int, str]]]:
         """Yield (place, text) of the prompts batch by batch, by greedy decoding.
 
         Prompts of like length are answered together, so the batches are not in their order.
 
+        Args:
+            prompts: what is asked.
+            label: what the progress bar says.
+
         Raises:
             UserError: the model cannot be loaded.
         """
-        for places in self._batches(prompts):
+        for places in self._batches(prompts, label):
             tokenizer, model = self._loaded
             tokens = self._tokens([self._asked(prompts[place]) for place in places], "left")
             with torch.inference_mode():
@@ -132,7 +137,7 @@ class TextGenerator:
         words = model.get_output_embeddings().weight.detach()
         direction = words[yes].float() - words[no].float()
         odds = np.empty(len(questions))
-        for places in self._batches(questions):
+        for places in self._batches(questions, "Judging"):
             asked = [self._asked(questions[place]) + ANSWER for place in places]
             tokens = self._tokens(asked, "right")
             last = tokens["attention_mask"].sum(dim=1) - 1
@@ -141,11 +146,12 @@ class TextGenerator:
             odds[places] = (states[torch.arange(len(last)), last].float() @ direction).cpu().numpy()
         return odds
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+    def _batches(self, texts: Sequence[str], label: str) -> Iterator[NDArray[np.int64]]:
         """Yield the places of the texts, the longest first."""
         order = np.argsort([-len(text) for text in texts], kind="stable")
-        for start in range(0, len(order), self.parameters.batch_size):
-            yield order[start : start + self.parameters.batch_size]
+        size = self.parameters.batch_size
+        for start in tqdm(range(0, len(order), size), desc=label, disable=not len(order)):
+            yield order[start : start + size]
 
     def _asked(self, prompt: str) -> str:
         """Return a prompt in the form in which the model was taught to be asked."""

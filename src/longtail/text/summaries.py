@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableMapping, Sequence
+from itertools import chain
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays
 from longtail.text.generator import TextGenerator
@@ -32,13 +32,11 @@ def summarise(
     found = {text: known.get(key) for text, key in keys.items()}
     lines = {text: _as_text(arrays) for text, arrays in found.items() if arrays is not None}
     missing = [text for text in keys if text not in lines]
-    with tqdm(total=len(missing), desc="Summaries", disable=not missing) as progress:
-        for batch in generator.write([PROMPT.format(text=text) for text in missing]):
-            for place, written in batch:
-                text, line = missing[place], one_line(written)
-                lines[text] = line
-                known[keys[text]] = {SUMMARY: np.frombuffer(line.encode(), dtype=np.uint8)}
-            progress.update(len(batch))
+    prompts = [PROMPT.format(text=text) for text in missing]
+    for place, written in chain.from_iterable(generator.write(prompts, "Summaries")):
+        text, line = missing[place], one_line(written)
+        lines[text] = line
+        known[keys[text]] = {SUMMARY: np.frombuffer(line.encode(), dtype=np.uint8)}
     return [lines.get(text, "") for text in texts]
 
 

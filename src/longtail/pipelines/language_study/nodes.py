@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -152,7 +153,7 @@ def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str,
     rows = rows[rows["facts"] != ""].reset_index(drop=True)
     start = perf_counter()
     prompts = [PROMPT.format(facts=facts) for facts in rows["facts"]]
-    answers = dict(answer for batch in generator.write(prompts) for answer in batch)
+    answers = dict(chain.from_iterable(generator.write(prompts, "Reasons")))
     seconds = perf_counter() - start
     rows["written"] = [one_line(answers[place]) for place in rows.index]
     accepted = [is_supported(row.written, row.facts) for row in rows.itertuples()]
