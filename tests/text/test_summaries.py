@@ -16,7 +16,7 @@ def test_only_new_texts_are_summed_up(tiny_generator: Path) -> None:
     assert len(store) == 2
     # Whoever opened a model that is not there would fail.
     again = TextGenerator(parameters, "g")
-    again.__dict__["_loaded"] = None
+    again.__dict__["loaded"] = None
     assert summarise(["blue rug", "red lamp"], again, store) == [first[2], first[0]]
 
 

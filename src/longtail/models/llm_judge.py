@@ -73,18 +73,16 @@ def orders(lists: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Returns:
         user_id, item_id, rank by name of the order.
     """
-    standard = lists.groupby("user_id")[["score", "log_odds"]].transform(_standardised)
+    evidence = lists[["score", "log_odds"]]
+    own = evidence.groupby(lists["user_id"])
+    spread = own.transform("std", ddof=0)
+    standard = (evidence - own.transform("mean")) / spread.where(spread > 0, 1.0)
     values = {
         LIST: -lists["rank"].astype(float),
         "judge": lists["log_odds"],
         "blend": standard["score"] + standard["log_odds"],
     }
     return {name: _ranked(lists, value) for name, value in values.items()}
-
-
-def _standardised(values: pd.Series) -> pd.Series:
-    spread = float(values.std(ddof=0))
-    return (values - values.mean()) / (spread if spread > 0 else 1.0)
 
 
 def _ranked(lists: pd.DataFrame, values: pd.Series) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -25,7 +26,7 @@ TELLING = frozenset(
 FUNCTION_WORDS = ENGLISH_STOP_WORDS - TELLING
 
 
-def facts_of(reason: Mapping[str, str]) -> str:
+def facts_of(reason: Mapping[Any, str]) -> str:
     """Return what a sentence may say of a recommendation, a fact a line; "" without a reason.
 
     Args:

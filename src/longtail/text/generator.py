@@ -73,8 +73,12 @@ class TextGenerator:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
-        """The tokenizer and the model."""
+    def loaded(self) -> tuple[Any, Any]:
+        """The tokenizer and the model.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
         import transformers  # noqa: PLC0415 heavy import
 
         try:
@@ -108,7 +112,7 @@ class TextGenerator:
             UserError: the model cannot be loaded.
         """
         for places in self._batches(prompts, label):
-            tokenizer, model = self._loaded
+            tokenizer, model = self.loaded
             tokens = self._tokens([self._asked(prompts[place]) for place in places], "left")
             with torch.inference_mode():
                 written = model.generate(
@@ -129,7 +133,7 @@ class TextGenerator:
         Raises:
             UserError: the model cannot be loaded.
         """
-        tokenizer, model = self._loaded
+        tokenizer, model = self.loaded
         yes, no = (
             tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in (" yes", " no")
         )
@@ -155,14 +159,14 @@ class TextGenerator:
 
     def _asked(self, prompt: str) -> str:
         """Return a prompt in the form in which the model was taught to be asked."""
-        tokenizer, _ = self._loaded
+        tokenizer, _ = self.loaded
         if tokenizer.chat_template is None:
             return f"{prompt}\n"
         turn = [{"role": "user", "content": prompt}]
         return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
 
     def _tokens(self, prompts: list[str], padding_side: str) -> Any:
-        tokenizer, model = self._loaded
+        tokenizer, model = self.loaded
         return tokenizer(
             prompts,
             add_special_tokens=tokenizer.chat_template is None,

@@ -91,9 +91,7 @@ def ask_language_model(
     judge: JudgeParameters,
     evaluation: EvaluationParameters,
     *,
-    recommendations: pd.DataFrame,
     reasons: pd.DataFrame,
-    items: pd.DataFrame,
     test: pd.DataFrame,
     user_groups: pd.DataFrame,
     **tables: pd.DataFrame,
@@ -108,39 +106,48 @@ def ask_language_model(
     if not users:
         return [], {}
     generator = TextGenerator(judge.generator, "llm_judge.generator")
-    own = recommendations["user_id"].isin(users) & (recommendations["rank"] <= judge.candidates)
-    titles = items.set_index("item_id")["title"]
-    titles = titles.where(titles != "", titles.index)
-    history = pd.concat([tables["train"], tables["validation"]])
-    questions = llm_judge.write_questions(recommendations[own], history, titles, judge.latest)
-    start = perf_counter()
-    lists = recommendations[own].assign(log_odds=generator.yes_log_odds(questions))
-    seconds = (perf_counter() - start) / len(users)
-    rows = _compare_orders(
-        llm_judge.orders(lists),
-        evaluation,
-        test[test["user_id"].isin(users)],
-        tables["train"],
-        tables["validation"],
-        tables["item_groups"],
-        user_groups,
+    _ = generator.loaded
+    judged = _judge_lists(
+        judge, evaluation, generator, test[test["user_id"].isin(users)], user_groups, **tables
     )
     wanted = reasons["user_id"].isin(users) & (reasons["rank"] <= judge.sentences)
-    written = _write_reasons(reasons[wanted], generator)
-    return [row | {"seconds_per_user": seconds} for row in rows], written
+    return judged, _write_reasons(reasons[wanted], generator)
 
 
-def _compare_orders(
-    orders: dict[str, pd.DataFrame], evaluation: EvaluationParameters, *tables: pd.DataFrame
+def _judge_lists(
+    judge: JudgeParameters,
+    evaluation: EvaluationParameters,
+    generator: TextGenerator,
+    test: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    *,
+    recommendations: pd.DataFrame,
+    items: pd.DataFrame,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
 ) -> list[Row]:
-    """Return how other orders of the same items compare with the hybrid's, over all users."""
-    truth = ground_truth(*tables)
+    """Return how other orders of the same items compare with the hybrid's, over some users."""
+    lists = recommendations[
+        recommendations["user_id"].isin(test["user_id"])
+        & (recommendations["rank"] <= judge.candidates)
+    ]
+    titles = items.set_index("item_id")["title"]
+    titles = titles.where(titles != "", titles.index)
+    history = pd.concat([train, validation])
+    questions = llm_judge.write_questions(lists, history, titles, judge.latest)
+    start = perf_counter()
+    lists = lists.assign(log_odds=generator.yes_log_odds(questions))
+    seconds = (perf_counter() - start) / lists["user_id"].nunique()
+    truth = ground_truth(test, train, validation, item_groups, user_groups)
     ks = sorted({k for _, k in JUDGED})
-    scores = {name: score_model(table, truth, ks) for name, table in orders.items()}
+    scores = {
+        name: score_model(table, truth, ks) for name, table in llm_judge.orders(lists).items()
+    }
     resampling = Resampling(evaluation.bootstrap_draws, evaluation.seed, evaluation.confidence)
     _, comparisons = compare_models(scores, truth, llm_judge.LIST, resampling)
     return [
-        row
+        row | {"seconds_per_user": seconds}
         for row in comparisons
         if (row["metric"], row["k"]) in JUDGED
         and (row["item_group"], row["user_group"]) == ("all", "all")
@@ -156,8 +163,8 @@ def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str,
     answers = dict(chain.from_iterable(generator.write(prompts, "Reasons")))
     seconds = perf_counter() - start
     rows["written"] = [one_line(answers[place]) for place in rows.index]
-    accepted = [is_supported(row.written, row.facts) for row in rows.itertuples()]
-    rows["accepted"] = pd.Series(accepted, dtype=bool)
+    supported = [*map(is_supported, rows["written"], rows["facts"])]
+    rows["accepted"] = np.array(supported, dtype=bool)
     rows["sentence"] = rows["written"].where(rows["accepted"], rows["sentence"])
     shown = ["user_id", "item_id", "facts", "written", "accepted", "sentence"]
     return {
