@@ -81,7 +81,8 @@ def tables() -> dict[str, Any]:
 def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
     pipeline = create_pipeline()
-    tables = tables | {"items": ITEMS}
+    understanding = ITEMS[["item_id"]].assign(keywords="oak, lamp", summary="")
+    tables = tables | {"items": ITEMS, "item_understanding": understanding}
     entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
     for entry in entries.values():
         entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()
@@ -105,6 +106,7 @@ def test_the_pipeline_reports_every_model_and_prints_once(
         assert catalog[plot].load().data
     page = catalog["evaluation_report"].load()
     assert "A &lt;b&gt;title&lt;/b&gt;" in page
+    assert "<small>oak, lamp</small>" in page
     deciles = catalog["popularity_deciles"].load()
     assert {row["decile"] for row in deciles} == set(range(11))
     json.dumps([leaderboard, catalog["comparisons"].load(), deciles], allow_nan=False)

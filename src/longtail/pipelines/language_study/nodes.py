@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from longtail.metrics.leaderboard import Resampling, Row, compare_models
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import ground_truth
 from longtail.models import llm_judge
@@ -148,7 +148,7 @@ def _judge_lists(
     _, comparisons = compare_models(scores, truth, llm_judge.LIST, resampling)
     return [
         row | {"seconds_per_user": seconds}
-        for row in comparisons
+        for row in of_groups_with(evaluation.min_group_size, comparisons)
         if (row["metric"], row["k"]) in JUDGED
         and (row["item_group"], row["user_group"]) == ("all", "all")
     ]
