@@ -35,7 +35,8 @@ def world() -> tuple[TrainingData, ValidationTargets, dict[str, FittedModel], Hy
 
 
 def test_standardised_scores_by_hand() -> None:
-    t = standardise(np.array([[1, 1, 4], [2, 2, 2]], dtype=np.float32))
+    scores = np.array([[1, 1, 4], [2, 2, 2]], dtype=np.float32)
+    t = standardise(scores, *np.indices(scores.shape).reshape(2, -1)).reshape(scores.shape)
     assert t[0].tolist() == pytest.approx(
         [-np.log1p(2**-0.5), -np.log1p(2**-0.5), np.log1p(2**0.5)], abs=1e-6
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
@@ -44,15 +45,54 @@ class Candidates:
         return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
 
 
-def standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardise(
+    scores: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Centre and scale each user's scores over the catalogue, then damp the extremes.
 
     ``t = sign(z) log(1 + |z|)``; a user for whom a source knows nothing gets zeros.
+
+    Args:
+        scores: (n_users, n_items) scores of the whole catalogue.
+        rows: (n,) rows of the scores that are wanted.
+        columns: (n,) their columns.
+
+    Returns:
+        (n,) the standardised scores.
     """
-    spread = scores.std(axis=1, keepdims=True)
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    z = centred / np.where(spread > 0, spread, 1)
+    spread = scores.std(axis=1)
+    centred = scores[rows, columns] - scores.mean(axis=1)[rows]
+    z = centred / np.where(spread > 0, spread, 1)[rows]
     return np.sign(z) * np.log1p(np.abs(z))
+
+
+def _propose_first(
+    mask: NDArray[np.bool_],
+    order: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    k: int,
+) -> None:
+    """Mark for each user the first k items of an order but those at (rows, columns)."""
+    longest = int(np.bincount(rows, minlength=len(mask)).max())
+    first = order[: k + longest]
+    place = np.full(mask.shape[1], len(first))
+    place[first] = np.arange(len(first))
+    free = np.ones((len(mask), len(first) + 1), dtype=bool)
+    free[rows, place[columns]] = False
+    free[:, -1] = False
+    user, chosen = (free & (np.cumsum(free, axis=1) <= k)).nonzero()
+    mask[user, first[chosen]] = True
+
+
+def _unavailable(
+    seen: sp.csr_array, candidates: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the coordinates of what users have, and of items that may not be proposed."""
+    if candidates is not None:
+        unavailable = (seen.toarray() > 0) | ~candidates
+        return unavailable.nonzero()
+    return np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), seen.indices
 
 
 def find_candidates(
@@ -79,27 +119,26 @@ def find_candidates(
         candidates: (n_items,) items that may be proposed; all by default.
     """
     seen = data.histories.matrix()
+    orders = [np.argsort(-ranking, kind="stable") for ranking in common]
     lengths, items, evidence = [], [], []
     for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
+        rows, columns = _unavailable(seen[block], candidates)
         mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
-        unavailable = seen[block].toarray() > 0
-        if candidates is not None:
-            unavailable |= ~candidates
         scored = []
         for source in sources.values():
             scores = source.recommender.score(source.arrays, data, block)
-            scored.append(standardise(scores))
-            scores[unavailable] = -np.inf
+            known = scores[rows, columns]
+            scores[rows, columns] = -np.inf
             np.put_along_axis(mask, top_items(scores, per_source), True, axis=1)
-        for ranking in common:
-            scores = np.tile(ranking, (len(block), 1))
-            scores[unavailable] = -np.inf
-            np.put_along_axis(mask, top_items(scores, per_common), True, axis=1)
-        mask[unavailable] = False
-        rows, columns = mask.nonzero()
+            scores[rows, columns] = known
+            scored.append(scores)
+        for order in orders:
+            _propose_first(mask, order, rows, columns, per_common)
+        mask[rows, columns] = False
         lengths.append(mask.sum(axis=1))
-        items.append(columns)
-        evidence.append(np.stack([t[rows, columns] for t in scored], axis=1))
+        chosen = mask.nonzero()
+        items.append(chosen[1])
+        evidence.append(np.stack([standardise(scores, *chosen) for scores in scored], axis=1))
     return Candidates(
         users=users,
         indptr=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
@@ -123,11 +124,16 @@ def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
 
     Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009.
     """
-    rows, start = candidates.rows, candidates.indptr[candidates.rows]
-    result = np.empty_like(candidates.evidence)
+    lengths = np.diff(candidates.indptr)
+    filled = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    by_rank = (RANK_OFFSET / (RANK_OFFSET + np.arange(filled.shape[1]))).astype(np.float32)
+    padded = np.full(filled.shape, -np.inf, dtype=np.float32)
+    ranked, result = np.empty_like(padded), np.empty_like(candidates.evidence)
     for column, evidence in enumerate(candidates.evidence.T):
-        order = np.lexsort((-evidence, rows))
-        result[order, column] = RANK_OFFSET / (RANK_OFFSET + np.arange(len(order)) - start)
+        padded[filled] = evidence
+        order = torch.sort(torch.from_numpy(padded), dim=1, descending=True, stable=True).indices
+        np.put_along_axis(ranked, order.numpy(), by_rank[None, :], axis=1)
+        result[:, column] = ranked[filled]
     return result
 
 

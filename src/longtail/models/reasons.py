@@ -15,6 +15,8 @@ from longtail.behaviour.histories import Histories
 from longtail.models.graphs import keep_strongest
 
 SHARE_PREFIX = "contribution_"
+# User-item pairs whose closeness to all of the user's items is held in memory at once.
+PAIRS = 20_000
 
 
 def strongest_own_item(
@@ -34,11 +36,13 @@ def strongest_own_item(
     Returns:
         (n,) item indices, -1 where none of the user's items is close to it.
     """
-    closeness = sp.csr_array(graph[items].multiply(histories.matrix()[users]))
-    closeness.sort_indices()
-    best = keep_strongest(closeness, 1)
-    own = np.full(len(users), -1, dtype=np.int64)
-    own[np.diff(best.indptr) > 0] = best.indices
+    own, matrix = np.full(len(users), -1, dtype=np.int64), histories.matrix()
+    for start in range(0, len(users), PAIRS):
+        rows = slice(start, start + PAIRS)
+        closeness = sp.csr_array(graph[items[rows]].multiply(matrix[users[rows]]))
+        closeness.sort_indices()
+        best = keep_strongest(closeness, 1)
+        own[start + np.flatnonzero(np.diff(best.indptr))] = best.indices
     return own
 
 
@@ -81,10 +85,14 @@ def shared_keywords(
     if not len(words.vocabulary):
         return [""] * len(first)
     known = (first >= 0) & (second >= 0)
-    left, right = (words.matrix[np.where(known, items, 0)] for items in (first, second))
-    top = keep_strongest(sp.csr_array(left.multiply(right)), most)
-    found = np.split(words.vocabulary[top.indices], top.indptr[1:-1])
-    return [", ".join(pair) if ok else "" for pair, ok in zip(found, known, strict=True)]
+    telling: list[str] = []
+    for start in range(0, len(first), PAIRS):
+        rows = slice(start, start + PAIRS)
+        pairs = (np.where(known[rows], items[rows], 0) for items in (first, second))
+        left, right = (words.matrix[items] for items in pairs)
+        top = keep_strongest(sp.csr_array(left.multiply(right)), most)
+        telling += map(", ".join, np.split(words.vocabulary[top.indices], top.indptr[1:-1]))
+    return [words if ok else "" for words, ok in zip(telling, known, strict=True)]
 
 
 def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +30,7 @@ class TextMetric(Recommender):
 
     dimensions: int = Field(128, ge=1, description="Outputs of both towers.")
     epochs: int = Field(4, ge=1, description="Passes over the interactions.")
+    max_steps: int = Field(4000, ge=1, description="Batches, where the passes would have more.")
     batch_size: int = Field(1024, ge=2, description="Interactions in a batch.")
     learning_rate: float = Field(0.002, gt=0, description="Of Adam.")
     recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
@@ -66,20 +69,23 @@ class TextMetric(Recommender):
         log_sharpness = torch.nn.Parameter(torch.tensor(np.log(10.0), dtype=torch.float32))
         optimiser = torch.optim.Adam([*towers, log_sharpness], lr=self.learning_rate)
         usable = torch.nonzero(torch.from_numpy(histories.history_lengths())[users] > 1)[:, 0]
-        for _ in range(self.epochs):
-            for batch in usable[torch.randperm(len(usable))].split(self.batch_size):
-                user, item = users[batch], items[batch]
-                others = sums[user] - own[batch, None] * vectors[item]
-                left = torch.nn.functional.normalize(others @ towers[0], dim=1)
-                right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
-                logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
-                logits = logits - self.popularity_correction * log_share[item]
-                same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
-                same.fill_diagonal_(False)
-                logits = logits.masked_fill(same, -torch.inf)
-                loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
+        for batch in islice(self._batches(usable), self.max_steps):
+            user, item = users[batch], items[batch]
+            others = sums[user] - own[batch, None] * vectors[item]
+            left = torch.nn.functional.normalize(others @ towers[0], dim=1)
+            right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
+            logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
+            logits = logits - self.popularity_correction * log_share[item]
+            same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
+            same.fill_diagonal_(False)
+            logits = logits.masked_fill(same, -torch.inf)
+            loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
         user_map, item_map = (tower.detach().numpy() for tower in towers)
         return user_map, item_map
+
+    def _batches(self, usable: torch.Tensor) -> Iterator[torch.Tensor]:
+        for _ in range(self.epochs):
+            yield from usable[torch.randperm(len(usable))].split(self.batch_size)
