@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from longtail.models.base import TrainingData
-from longtail.models.graphs import nearest_by_cosine
+from longtail.models.nearest import find_neighbours
 from longtail.models.neighbours import RecentTextKNN
 from longtail.models.tuning import (
     TuningParameters,
@@ -169,26 +169,35 @@ def choose_vectors(
     """Take the frozen or the adapted vectors, whichever finds the better text neighbours.
 
     Returns:
-        The vectors, their neighbours, those of the frozen vectors, and the validation NDCG of both.
+        The vectors, their neighbours, those of the frozen vectors, and of both the validation NDCG
+        and the share of the true neighbours that the search found.
     """
     histories = histories_of(train, item_groups, user_groups)
     held_out = histories_of(validation, item_groups, user_groups).matrix()
     targets = validation_targets(histories, held_out, tuning.max_users, tuning.seed)
     kinds = {"frozen": language_vectors["vectors"], "adapted": adapted_vectors["vectors"]}
-    graphs = {kind: nearest_by_cosine(z, parameters.neighbours) for kind, z in kinds.items()}
+    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
+    found = {kind: find_neighbours(z, size, exact_up_to) for kind, z in kinds.items()}
+    graphs = {kind: graph for kind, (graph, _) in found.items()}
     quality = {
         kind: text_neighbour_ndcg(TrainingData(histories, z, graphs[kind]), targets, tuning.k)
         for kind, z in kinds.items()
     }
     chosen = max(quality, key=lambda kind: quality[kind])
     logger.info("Text neighbours on validation, NDCG@%d: %s.", tuning.k, _in_words(quality))
-    choice = {"chosen": chosen, f"validation_ndcg_at_{tuning.k}": quality}
+    choice = {
+        "chosen": chosen,
+        f"validation_ndcg_at_{tuning.k}": quality,
+        "neighbour_recall": {kind: recall for kind, (_, recall) in found.items()},
+    }
     return {"vectors": kinds[chosen]}, graphs[chosen], graphs["frozen"], choice
 
 
 def find_text_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
     """Return the nearest items of each item by the cosine of their vectors."""
-    return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
+    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
+    graph, _ = find_neighbours(vectors["vectors"], size, exact_up_to)
+    return graph
 
 
 def text_neighbour_ndcg(data: TrainingData, targets: ValidationTargets, k: int) -> float:
