@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hand_case import Case, lists
 
-from longtail.metrics.leaderboard import Resampling, Row, compare_models
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 
@@ -167,3 +167,10 @@ def test_only_new_users(case: Case) -> None:
     scores = {"als": score_model(case.recommendations, truth, KS)}
     rows, _ = compare_models(scores, truth, "als", Resampling(100, 0, 0.95))
     assert {row["user_group"] for row in rows} == {"new"}
+
+
+def test_values_of_small_groups_can_be_left_out(results: dict[str, Any]) -> None:
+    rows = results["leaderboard"] + results["comparisons"]
+    assert {row["user_group"] for row in rows if row["n_users"] == 1} >= {"new"}
+    shown = of_groups_with(2, rows)
+    assert shown == [row for row in rows if row["user_group"] != "new" and row["n_users"] > 1]

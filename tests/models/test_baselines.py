@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from longtail.behaviour.histories import build_histories
 from longtail.errors import NotApplicableError
 from longtail.models.base import TrainingData
-from longtail.models.ease import EASE
+from longtail.models.ease import EASE, RecentEASE
 from longtail.models.graphs import nearest_by_cosine
 from longtail.models.neighbours import TfidfKNN
 from longtail.models.random_ranking import RandomRanking
@@ -92,6 +92,13 @@ def test_ease_by_hand() -> None:
     scores = EASE().score(arrays, data, np.array([0, 1, 2]))
     expected = [[1 / 2, 1 / 3, 0, 0, 0], [0, 1 / 3, 0, 0, 0], [0, 0, 0, 0, 0]]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_recent_ease_halves_the_weight_of_the_older_item() -> None:
+    data = training_data(("u0", "a", 1), ("u0", "b", 2), ("u1", "a", 1))
+    model = RecentEASE(regularization=1.0, recency_decay=0.5)
+    scores = model.score(model.fit(data), data, np.array([0]))
+    np.testing.assert_allclose(scores, [[1 / 2, 1 / 6, 0, 0, 0]], rtol=1e-6)
 
 
 def test_ease_is_a_ridge_regression_of_each_item_on_the_others() -> None:

@@ -13,10 +13,10 @@ from tests.models.worlds import histories_of, taste_world, tiny_data
 
 from longtail.behaviour.histories import Histories
 from longtail.models import COLLABORATIVE, LANGUAGE
-from longtail.models.als import ALS
+from longtail.models.als import ALS, RecentALS
 from longtail.models.base import Recommender, TrainingData
 from longtail.models.factors import gram_of, solve_user_factors
-from longtail.models.ials import IALS, FeatureIALS
+from longtail.models.ials import IALS, FeatureIALS, RecentFeatureIALS
 from longtail.models.neighbours import ItemKNN
 from longtail.models.text_metric import TextMetric
 from longtail.models.text_profile import TextProfile
@@ -42,6 +42,31 @@ def test_one_factor_solved_by_hand() -> None:
     factors = np.array([[1.0], [2.0]], dtype=np.float32)
     solved = solve_user_factors(factors, gram_of(factors), confidence, response, np.array([3.0]))
     np.testing.assert_allclose(solved, [[0.5]])
+
+
+@pytest.mark.parametrize(
+    ("plain", "recent"),
+    [
+        (ALS(factors=6), RecentALS(factors=6, recency_decay=0.1)),
+        (FeatureIALS(factors=6), RecentFeatureIALS(factors=6, recency_decay=0.1)),
+    ],
+)
+def test_latest_items_weigh_most_where_a_user_s_taste_has_turned(
+    plain: Recommender, recent: Recommender, world: TrainingData
+) -> None:
+    # Three even items, then two odd ones: all behaviour leans to even items, the latest to odd.
+    pairs = np.array([[0, 0], [0, 4], [0, 8], [0, 5], [0, 9]])
+    turned = replace(
+        world, histories=replace(histories_of(pairs, 1, 30), reference=world.histories)
+    )
+    arrays = plain.fit(world)
+    np.testing.assert_array_equal(recent.fit(world)["item_factors"], arrays["item_factors"])
+
+    def lean_to_odd(model: Recommender) -> float:
+        scores = model.score(model.fold_in(arrays, turned), turned, np.array([0]))[0]
+        return float(scores[1::2].mean() - scores[::2].mean())
+
+    assert lean_to_odd(plain) < 0 < lean_to_odd(recent)
 
 
 def test_als_factors_are_those_of_the_library(world: TrainingData, newcomers: TrainingData) -> None:

@@ -87,6 +87,16 @@ def compare_models(
     return _in_order(leaderboard, list(scores)), _in_order(comparisons, list(scores))
 
 
+def of_groups_with(n_users: int, rows: list[Row]) -> list[Row]:
+    """Return the rows whose value comes from at least so many users, so that nobody stands alone.
+
+    Args:
+        n_users: the smallest group that is shown.
+        rows: leaderboard or comparison rows.
+    """
+    return [row for row in rows if int(row["n_users"] or 0) >= n_users]
+
+
 def _populations(truth: GroundTruth) -> list[_Population]:
     with_history = np.flatnonzero(truth.has_history)
     new = np.flatnonzero(~truth.has_history)

@@ -4,11 +4,11 @@ A new recommender is a file in this folder and a line below: tuning, fitting, re
 evaluation, tracking and plots take it from here.
 """
 
-from longtail.models.als import ALS
+from longtail.models.als import ALS, RecentALS
 from longtail.models.base import Recommender
 from longtail.models.cluster_attention import ClusterAttention
-from longtail.models.ease import EASE
-from longtail.models.ials import IALS, FeatureIALS
+from longtail.models.ease import EASE, RecentEASE
+from longtail.models.ials import IALS, FeatureIALS, RecentFeatureIALS
 from longtail.models.interest_network import InterestNetwork
 from longtail.models.language_model_ranker import LanguageModelRanker
 from longtail.models.neighbours import (
@@ -35,7 +35,9 @@ COLLABORATIVE: dict[str, type[Recommender]] = {
     "item_knn": ItemKNN,
     "item_knn_recent": RecentItemKNN,
     "ease": EASE,
+    "ease_recent": RecentEASE,
     "als": ALS,
+    "als_recent": RecentALS,
     "ials": IALS,
 }
 
@@ -48,6 +50,7 @@ LANGUAGE: dict[str, type[Recommender]] = {
     "text_profile": TextProfile,
     "text_metric": TextMetric,
     "feature_ials": FeatureIALS,
+    "feature_ials_recent": RecentFeatureIALS,
     "semantic_matching": SemanticMatching,
     "sequence_transformer": SequenceTransformer,
     "interest_network": InterestNetwork,

@@ -28,6 +28,9 @@ class ALS(Recommender):
     regularization: float = Field(10.0, ge=0, description="Ridge penalty of every factor.")
     alpha: float = Field(10.0, gt=0, description="Confidence of an interaction of weight 1.")
     iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
+    recency_decay: float = Field(
+        1.0, gt=0, le=1, description="Weight lost per newer item when a user's factors are solved."
+    )
 
     evidence: ClassVar[str] = "the choices of people with your taste"
     user_arrays: ClassVar[tuple[str, ...]] = ("user_factors",)
@@ -64,11 +67,12 @@ class ALS(Recommender):
                 random_state=data.seed,
             )
             model.fit(sp.csr_matrix(data.histories.matrix()), show_progress=False)
-        return {
+        arrays = {
             "user_factors": model.user_factors,
             "item_factors": model.item_factors,
             "item_gram": gram_of(model.item_factors),
         }
+        return arrays if self.recency_decay == 1 else self.fold_in(arrays, data)
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
@@ -77,12 +81,30 @@ class ALS(Recommender):
         return arrays["user_factors"][users] @ arrays["item_factors"].T
 
     def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Solve for the factors of the new users, the item factors being as fitted."""
-        response = sp.csr_array(self.alpha * data.histories.matrix())
-        confidence = response.copy()
-        confidence.data -= 1
+        """Solve for the factors of the users of the data, the item factors being as fitted."""
+        histories = data.histories
+        recency = histories.recency_weights(self.recency_decay)
+        confidence = histories.matrix((self.alpha * histories.weights - 1) * recency)
+        response = histories.matrix(self.alpha * histories.weights * recency)
         penalty = np.full(data.histories.n_users, self.regularization)
         users = solve_user_factors(
             arrays["item_factors"], arrays["item_gram"], confidence, response, penalty
         )
         return arrays | {"user_factors": users}
+
+
+class RecentALS(ALS):
+    """ALS whose users are placed by their latest items above all; the items are those of ALS."""
+
+    recency_decay: float = Field(
+        0.7, gt=0, le=1, description="Weight lost per newer item when a user's factors are solved."
+    )
+
+    evidence: ClassVar[str] = "the choices of people with your latest taste"
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **ALS.search_space,
+        "recency_decay": [0.5, 0.7, 0.85],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "recency_decay": 0.7} for point in ALS.starting_points
+    )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import lapack
@@ -27,6 +26,7 @@ class EASE(Recommender):
 
     regularization: float = Field(200.0, gt=0, description="Ridge penalty, in users.")
     max_items: int = Field(8_000, ge=1, description="Items with interactions it is fitted to.")
+    recency_decay: float = Field(1.0, gt=0, le=1, description="Weight lost per newer item.")
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "regularization": (1.0, 10_000.0)
@@ -47,17 +47,33 @@ class EASE(Recommender):
                 f"EASE was left out: {len(warm):,} items have interactions and its dense weights"
                 f" are for at most {self.max_items:,} (max_items)."
             )
-        behaviour = _pattern(data)[:, warm]
+        behaviour = data.histories.matrix(np.ones(len(data.histories.items), np.float32))[:, warm]
         gram = (behaviour.T @ behaviour).toarray(order="F")
         return {"warm": warm, "weights": item_weights(gram, self.regularization)}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Return the sums of the weights from each user's items."""
-        scores = np.zeros((len(users), data.histories.n_items), dtype=np.float32)
-        scores[:, arrays["warm"]] = _pattern(data)[users][:, arrays["warm"]] @ arrays["weights"]
+        """Return the recency-weighted sums of the weights from each user's items."""
+        histories = data.histories
+        profile = histories.matrix(histories.recency_weights(self.recency_decay))[users]
+        scores = np.zeros((len(users), histories.n_items), dtype=np.float32)
+        scores[:, arrays["warm"]] = profile[:, arrays["warm"]] @ arrays["weights"]
         return scores
+
+
+class RecentEASE(EASE):
+    """EASE that reads the latest items of a user above all."""
+
+    recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **EASE.search_space,
+        "recency_decay": [0.5, 0.7, 0.85],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "recency_decay": 0.7} for point in EASE.starting_points
+    )
 
 
 def item_weights(gram: NDArray[np.float32], regularization: float) -> NDArray[np.float32]:
@@ -84,7 +100,3 @@ def item_weights(gram: NDArray[np.float32], regularization: float) -> NDArray[np
     weights /= -lower[diagonal, diagonal]
     weights[diagonal, diagonal] = 0.0
     return weights
-
-
-def _pattern(data: TrainingData) -> sp.csr_array:
-    return data.histories.matrix(np.ones(len(data.histories.items), dtype=np.float32))

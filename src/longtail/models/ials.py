@@ -29,6 +29,9 @@ class IALS(Recommender):
     regularization: float = Field(0.003, gt=0, description="Penalty, scaled by frequency.")
     unobserved_weight: float = Field(0.1, gt=0, description="Weight of pairs not observed.")
     epochs: int = Field(12, ge=1, description="Sweeps over users and items.")
+    recency_decay: float = Field(
+        1.0, gt=0, le=1, description="Weight lost per newer item when a user's factors are solved."
+    )
 
     evidence: ClassVar[str] = "the choices of people with your taste"
     user_arrays: ClassVar[tuple[str, ...]] = ("user_factors",)
@@ -53,10 +56,13 @@ class IALS(Recommender):
         return arrays["user_factors"][users] @ arrays["item_factors"].T
 
     def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Solve for the factors of the new users, the item factors being as fitted."""
-        behaviour, weight = data.histories.matrix(), self.unobserved_weight
-        n_warm = np.count_nonzero(data.histories.item_counts())
-        penalty = self.regularization * (weight * n_warm + data.histories.history_lengths())
+        """Solve for the factors of the users of the data, the item factors being as fitted."""
+        histories, weight = data.histories, self.unobserved_weight
+        recency = histories.recency_weights(self.recency_decay)
+        behaviour = histories.matrix(histories.weights * recency)
+        frequency = np.bincount(histories.users, recency, histories.n_users)
+        n_warm = np.count_nonzero(histories.item_counts())
+        penalty = self.regularization * (weight * n_warm + frequency)
         gram = np.float32(weight) * arrays["item_gram"]
         users = solve_user_factors(arrays["item_factors"], gram, behaviour, behaviour, penalty)
         return arrays | {"user_factors": users}
@@ -79,12 +85,13 @@ class IALS(Recommender):
             model.learn()
         item_factors = np.zeros((data.histories.n_items, self.factors), dtype=np.float32)
         item_factors[warm] = model.get_item_embedding()
-        return {
+        arrays = {
             "user_factors": np.ascontiguousarray(model.get_user_embedding(), dtype=np.float32),
             "item_factors": item_factors,
             # Of warm items: those that nobody has are no part of the fit.
             "item_gram": gram_of(item_factors[warm]),
         }
+        return arrays if self.recency_decay == 1 else self.fold_in(arrays, data)
 
 
 class FeatureIALS(IALS):
@@ -116,3 +123,20 @@ class FeatureIALS(IALS):
         text_map = np.linalg.solve(gram, text[warm].T @ arrays["item_factors"][warm])
         arrays["item_factors"][~warm] = text[~warm] @ text_map
         return arrays
+
+
+class RecentFeatureIALS(FeatureIALS):
+    """Feature-aware iALS whose users are placed by their latest items above all."""
+
+    recency_decay: float = Field(
+        0.7, gt=0, le=1, description="Weight lost per newer item when a user's factors are solved."
+    )
+
+    evidence: ClassVar[str] = "the choices of people with your latest taste and its text"
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **FeatureIALS.search_space,
+        "recency_decay": [0.5, 0.7, 0.85],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points
+    )

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
-from longtail.metrics.leaderboard import Resampling, Row, compare_models
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
@@ -60,7 +60,10 @@ def evaluate_models(
         for model, table in tables.items()
     }
     resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
-    leaderboard, comparisons = compare_models(scores, truth, parameters.baseline, resampling)
+    leaderboard, comparisons = (
+        of_groups_with(parameters.min_group_size, rows)
+        for rows in compare_models(scores, truth, parameters.baseline, resampling)
+    )
     return per_user_table(scores, truth), per_item_table(scores), leaderboard, comparisons
 
 

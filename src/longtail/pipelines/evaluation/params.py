@@ -24,6 +24,9 @@ class EvaluationParameters(BaseModel):
     example_users: int = Field(
         4, ge=0, le=50, description="Quiet users whose lists the report shows."
     )
+    min_group_size: int = Field(
+        1, ge=1, description="Values that come from fewer users are left out of all tables."
+    )
     seed: int = Field(ge=0, description="Seed of bootstrap, permutations and example users.")
 
     @model_validator(mode="after")
