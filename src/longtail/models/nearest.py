@@ -103,9 +103,8 @@ def _search(
     cosines, found = index.search(vectors[items], min(neighbours + 1, len(vectors)))
     cosines[(found == items[:, None]) | (found < 0)] = -np.inf
     best = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
-    cosines, found = (np.take_along_axis(array, best, axis=1) for array in (cosines, found))
-    order = np.argsort(found, axis=1, kind="stable")
-    columns, values = (np.take_along_axis(array, order, axis=1) for array in (found, cosines))
+    best = np.take_along_axis(best, np.argsort(np.take_along_axis(found, best, 1), axis=1), 1)
+    columns, values = np.take_along_axis(found, best, 1), np.take_along_axis(cosines, best, 1)
     return positive_entries(columns, values, len(vectors))
 
 
