@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays, content_digest, pack_sparse
 from longtail.behaviour.histories import Histories
+from longtail.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,27 @@ class Recommender(BaseModel, ABC):
         read histories when they score.
         """
         return arrays
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the fitted arrays for a catalogue that has more items, without fitting anew.
+
+        Args:
+            arrays: fitted on the first items of the catalogue.
+            data: with all items; of those at the end nothing is known but vectors and neighbours.
+
+        Raises:
+            UserError: the model cannot place an item that it was not fitted on.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot place an item that it was not fitted on. Take it from"
+            " the parameter hybrid.sources, or fit anew with the item in the catalogue."
+        )
+
+
+def rows_below(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
+    """Return the array with rows of zeros added at its end."""
+    added = np.zeros((n_rows - len(array), *array.shape[1:]), dtype=array.dtype)
+    return np.concatenate([array, added])
 
 
 def user_blocks(

@@ -89,3 +89,31 @@ def nearest_by_cosine(
         cosines[np.arange(len(items)), items] = -np.inf
         nearest.append(_strongest_of(cosines, neighbours))
     return sp.vstack(nearest, format="csr")
+
+
+def append_items(graph: sp.csr_array, beside: sp.csr_array, below: sp.csr_array) -> sp.csr_array:
+    """Return the (n + m, n + m) graph with m more items at its end.
+
+    Args:
+        graph: (n, n) neighbours.
+        beside: (n, m) new neighbours of the items of the graph.
+        below: (m, n + m) neighbours of the new items.
+    """
+    upper = sp.hstack([graph, beside], format="csr")
+    return sp.csr_array(sp.vstack([upper, below], format="csr"))
+
+
+def nearer_than_weakest(beside: sp.csr_array, graph: sp.csr_array, neighbours: int) -> sp.csr_array:
+    """Return the entries that would have been among the neighbours of the graph's items.
+
+    Args:
+        beside: (n, m) closeness of the items of the graph to others.
+        graph: (n, n) neighbours.
+        neighbours: entries kept per row of the graph; where there are fewer, every entry is.
+    """
+    full = np.diff(graph.indptr) >= neighbours
+    weakest = np.where(full, graph.min(axis=1, explicit=True).toarray().ravel(), 0)
+    rows = np.repeat(np.arange(len(full)), np.diff(beside.indptr))
+    kept = beside.data > weakest[rows]
+    coordinates = rows[kept], beside.indices[kept]
+    return sp.csr_array((beside.data[kept], coordinates), shape=beside.shape)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -53,10 +53,12 @@ class WordWeights:
     Attributes:
         vocabulary: (n_words,) words.
         matrix: (n_items, n_words) TF-IDF weights; words of all items alike weigh little.
+        vectorizer: weighs the words of texts that come later.
     """
 
     vocabulary: NDArray[np.object_]
     matrix: sp.csr_array
+    vectorizer: TfidfVectorizer = field(repr=False)
 
     @classmethod
     def of(cls, texts: pd.Series) -> WordWeights:
@@ -65,8 +67,16 @@ class WordWeights:
         try:
             matrix = sp.csr_array(vectorizer.fit_transform(texts))
         except ValueError:  # no word is left in any text
-            return cls(np.empty(0, dtype=object), sp.csr_array((len(texts), 0)))
-        return cls(vectorizer.get_feature_names_out(), matrix)
+            return cls(np.empty(0, dtype=object), sp.csr_array((len(texts), 0)), vectorizer)
+        return cls(vectorizer.get_feature_names_out(), matrix, vectorizer)
+
+    def with_texts(self, texts: Sequence[str]) -> WordWeights:
+        """Return the weights with those of more texts at the end; new words weigh nothing."""
+        if not len(self.vocabulary):
+            more = sp.csr_array((len(texts), 0))
+        else:
+            more = sp.csr_array(self.vectorizer.transform(texts))
+        return replace(self, matrix=sp.vstack([self.matrix, more], format="csr"))
 
 
 def shared_keywords(

@@ -43,3 +43,7 @@ class TextProfile(Recommender):
     ) -> NDArray[np.float32]:
         """Return the cosines of profiles and item vectors."""
         return user_profiles(data, users, self.recency_decay) @ arrays["item_vectors"].T
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Compare profiles with the vectors of the items too."""
+        return {"item_vectors": data.item_vectors}

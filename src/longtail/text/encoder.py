@@ -7,6 +7,7 @@ import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -85,6 +86,15 @@ def resolve_model(model: str) -> str:
             f"neither a folder 'model' nor a {GGUF} file. Name a local folder or a hub id."
         )
     return str(found[0])
+
+
+def packages_of(model: str) -> tuple[str, ...]:
+    """Return the distributions that a model parameter needs, beside those that every model does."""
+    if not model.startswith(PACKAGE_PREFIX):
+        return ()
+    carriers = packages_distributions().get(model.removeprefix(PACKAGE_PREFIX), [])
+    reader = GGUF_NEEDS if resolve_model(model).endswith(GGUF) else ()
+    return (*sorted(set(carriers)), *reader)
 
 
 def _folder_of(package: str) -> Path | None:

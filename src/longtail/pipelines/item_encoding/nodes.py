@@ -25,8 +25,9 @@ from longtail.pipelines.recommenders import histories_of
 from longtail.text.adaptation import adapt_vectors, consumption_pairs
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import compose_item_text
+from longtail.text.text_map import LEARNED
 from longtail.text.tfidf import tfidf_vectors
-from longtail.text.whitening import whiten
+from longtail.text.whitening import Whitening, whiten
 
 logger = logging.getLogger(__name__)
 
@@ -95,15 +96,25 @@ def whiten_embeddings(
     train: pd.DataFrame,
     parameters: ItemEncodingParameters,
 ) -> Vectors:
-    """Centre and whiten the embeddings by the items of the training period."""
-    vectors = whiten(
-        item_embeddings["embeddings"],
-        known=(item_texts["text"] != "").to_numpy(),
-        reference=item_texts["item_id"].isin(train["item_id"]).to_numpy(),
-        strength=parameters.whitening_strength,
-        dimensions=parameters.dimensions,
-    )
-    return {"vectors": vectors}
+    """Centre and whiten the embeddings by the items of the training period.
+
+    Returns:
+        vectors, and the whitening itself, for texts that come later.
+    """
+    known = (item_texts["text"] != "").to_numpy()
+    reference = item_texts["item_id"].isin(train["item_id"]).to_numpy()
+    return _whitened(item_embeddings["embeddings"], known, known & reference, parameters)
+
+
+def _whitened(
+    vectors: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    fitted: NDArray[np.bool_],
+    parameters: ItemEncodingParameters,
+) -> Vectors:
+    strength, dimensions = parameters.whitening_strength, parameters.dimensions
+    whitening = Whitening.fit(vectors[fitted], strength, dimensions)
+    return {"vectors": whitening.apply(vectors, known)} | whitening.to_arrays()
 
 
 def encode_tfidf(
@@ -135,8 +146,9 @@ def adapt_to_behaviour(
 ) -> Vectors:
     """Train the vectors on what the same users chose in the training period, and whiten them.
 
-    The loss of each step is kept as ``curve.adaptation_loss``. Without pairs to learn from, or with
-    no epochs, the vectors stay as they are.
+    What was learned is kept for texts that come later, the loss of each step as
+    ``curve.adaptation_loss``. Without pairs to learn from, or with no epochs, the vectors stay as
+    they are.
     """
     histories = histories_of(train, item_groups, user_groups)
     adaptation = parameters.adaptation
@@ -145,15 +157,11 @@ def adapt_to_behaviour(
     )
     if adaptation.epochs == 0 or len(pairs.first) == 0:
         return vectors
-    adapted, losses = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
-    whitened = whiten(
-        adapted,
-        known=(item_texts["text"] != "").to_numpy(),
-        reference=histories.item_counts() > 0,
-        strength=parameters.whitening_strength,
-        dimensions=parameters.dimensions,
-    )
-    return {"vectors": whitened, "curve.adaptation_loss": losses}
+    adapted, losses, learned = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
+    known = (item_texts["text"] != "").to_numpy()
+    whitened = _whitened(adapted, known, known & (histories.item_counts() > 0), parameters)
+    later = {f"{LEARNED}{name}": array for name, array in learned.items()}
+    return whitened | later | {"curve.adaptation_loss": losses}
 
 
 def choose_vectors(
