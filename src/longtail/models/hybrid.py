@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from longtail.behaviour.histories import Histories
 from longtail.models.base import TrainingData
 from longtail.models.candidates import Candidates, FittedModel, find_candidates
+from longtail.models.cold_shelf import rows_with_shelf
 from longtail.models.gate import Gate, GateParameters, Lists, fit_gate
 from longtail.models.tuning import ValidationTargets
 
@@ -40,6 +41,13 @@ class HybridParameters(BaseModel):
         None, ge=0, description="Score lost per log(1 + count); null lets validation choose."
     )
     tail_emphasis_grid: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+    cold_shelf: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the places kept for items without interactions, evenly spread from"
+        " the top; 0: their scores decide.",
+    )
     explained: int = Field(10, ge=0, description="Items of each list that get a reason.")
     quality_kept: float = Field(
         0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
@@ -242,8 +250,9 @@ def recommend_hybrid(
     """Return the top-k lists with the share of every source in the score.
 
     Columns: user_id, item_id, rank (from 1), score and, for each feature of the gate, for the tail
-    knob and for the constant, ``contribution_<name>``; these sum to the score. Where
-    ``candidates`` (n_items,) is given, no other items are listed.
+    knob and for the constant, ``contribution_<name>``; these sum to the score. With a shelf for
+    cold items (see ``rows_with_shelf``) its lift is a share too. Where ``candidates`` (n_items,) is
+    given, no other items are listed.
     """
     counts = np.log1p(data.histories.item_counts())
     tables = []
@@ -257,15 +266,21 @@ def recommend_hybrid(
         knob = -hybrid.tail_emphasis * counts[proposed.items]
         scores = hybrid.gate.score(lists) + knob
         best, rank = best_rows(proposed, scores, k)
+        ranked_by, shelf = scores[best], {}
+        if parameters.cold_shelf > 0:
+            cold, share = counts[proposed.items] == 0, parameters.cold_shelf
+            best, rank, ranked_by = rows_with_shelf(proposed, scores, cold, share, k)
+            shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
         shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
         table = pd.DataFrame(
             {
                 "user_id": data.histories.user_ids[proposed.users[proposed.rows[best]]],
                 "item_id": data.histories.item_ids[proposed.items[best]],
                 "rank": rank,
-                "score": scores[best],
+                "score": ranked_by,
                 **shares,
                 "contribution_tail_emphasis": knob[best],
+                **shelf,
             }
         )
         tables.append(table)
