@@ -263,7 +263,6 @@ def recommend(
     A user without a history, of whom no model knows anything, is offered the most popular items.
     Where ``candidates`` (n_items,) is given, no other items are listed.
     """
-    seen = data.histories.matrix()
     popularity = data.histories.item_counts().astype(np.float32)
     new = data.histories.history_lengths() == 0
     tables = []
@@ -272,6 +271,6 @@ def recommend(
         block_scores[new[block]] = popularity
         if candidates is not None:
             block_scores[:, ~candidates] = -np.inf
-        items, scores = rank_unseen(block_scores, seen[block], k)
+        items, scores = rank_unseen(block_scores, data.histories.profiles(block), k)
         tables.append(recommendation_table(data.histories, block, items, scores))
     return pd.concat(tables, ignore_index=True)

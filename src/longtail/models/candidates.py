@@ -118,11 +118,10 @@ def find_candidates(
         per_common: items that each of these proposes.
         candidates: (n_items,) items that may be proposed; all by default.
     """
-    seen = data.histories.matrix()
     orders = [np.argsort(-ranking, kind="stable") for ranking in common]
     lengths, items, evidence = [], [], []
     for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
-        rows, columns = _unavailable(seen[block], candidates)
+        rows, columns = _unavailable(data.histories.profiles(block), candidates)
         mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
         scored = []
         for source in sources.values():

@@ -42,9 +42,7 @@ class NeighbourModel(Recommender):
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the recency-weighted sum over each user's items."""
-        histories = data.histories
-        recency = histories.recency_weights(self.recency_decay)
-        profile = histories.matrix(histories.weights * recency)[users]
+        profile = data.histories.profiles(users, self.recency_decay)
         return (profile @ unpack_sparse("graph", arrays)).toarray()
 
 

@@ -18,9 +18,7 @@ def user_profiles(
     data: TrainingData, users: NDArray[np.int64], decay: float
 ) -> NDArray[np.float32]:
     """Return (len(users), d) float32 recency-weighted sums of item vectors, of unit length."""
-    histories = data.histories
-    weights = histories.weights * histories.recency_weights(decay)
-    return unit_length(histories.matrix(weights)[users] @ data.item_vectors)
+    return unit_length(data.histories.profiles(users, decay) @ data.item_vectors)
 
 
 class TextProfile(Recommender):
