@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -66,6 +69,22 @@ def standardise(
     return np.sign(z) * np.log1p(np.abs(z))
 
 
+def _score_and_rank(
+    source: FittedModel,
+    data: TrainingData,
+    users: NDArray[np.int64],
+    taken: tuple[NDArray[np.int64], NDArray[np.int64]],
+    k: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return a source's scores of the catalogue, and its best k items but those taken."""
+    scores = source.recommender.score(source.arrays, data, users)
+    known = scores[taken]
+    scores[taken] = -np.inf
+    best = top_items(scores, k)
+    scores[taken] = known
+    return scores, best
+
+
 def _propose_first(
     mask: NDArray[np.bool_],
     order: NDArray[np.int64],
@@ -119,25 +138,26 @@ def find_candidates(
         candidates: (n_items,) items that may be proposed; all by default.
     """
     orders = [np.argsort(-ranking, kind="stable") for ranking in common]
+    n_items = data.histories.n_items
     lengths, items, evidence = [], [], []
-    for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
-        rows, columns = _unavailable(data.histories.profiles(block), candidates)
-        mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
-        scored = []
-        for source in sources.values():
-            scores = source.recommender.score(source.arrays, data, block)
-            known = scores[rows, columns]
-            scores[rows, columns] = -np.inf
-            np.put_along_axis(mask, top_items(scores, per_source), True, axis=1)
-            scores[rows, columns] = known
-            scored.append(scores)
-        for order in orders:
-            _propose_first(mask, order, rows, columns, per_common)
-        mask[rows, columns] = False
-        lengths.append(mask.sum(axis=1))
-        chosen = mask.nonzero()
-        items.append(chosen[1])
-        evidence.append(np.stack([standardise(scores, *chosen) for scores in scored], axis=1))
+    # Most arithmetic on scores runs on one processor: with a source on each, none is idle.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for block in user_blocks(users, n_items, label, cells=6_000_000):
+            taken = _unavailable(data.histories.profiles(block), candidates)
+            score = partial(_score_and_rank, data=data, users=block, taken=taken, k=per_source)
+            mask = np.zeros((len(block), n_items), dtype=bool)
+            scored = []
+            for scores, best in pool.map(score, sources.values()):
+                np.put_along_axis(mask, best, True, axis=1)
+                scored.append(scores)
+            for order in orders:
+                _propose_first(mask, order, *taken, per_common)
+            mask[taken] = False
+            lengths.append(mask.sum(axis=1))
+            rows, columns = mask.nonzero()
+            items.append(columns)
+            read = partial(standardise, rows=rows, columns=columns)
+            evidence.append(np.stack([*pool.map(read, scored)], axis=1))
     return Candidates(
         users=users,
         indptr=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
