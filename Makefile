@@ -30,8 +30,9 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 	@echo "  make viz       the graph, with previews of tables and plots"
 	@echo "  notebooks/     the data, the models compared, one user followed"
 
+# Tests run side by side: libraries with threads of their own would only get in each other's way.
 test: $(READY)  ## run the tests
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"

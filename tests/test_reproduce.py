@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 from tests.conftest import RunKedro
 
 from longtail.errors import UserError
+from longtail.project import mlflow_client
 from longtail.reproduce import compare, report, reproduce
 
 
@@ -22,8 +23,12 @@ def commit(project: Path) -> None:
         subprocess.run(["git", "-C", project, *command], check=True)
 
 
+def client_of(project: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{project}/mlflow.db")
+
+
 def newest_run(project: Path) -> str:
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    client = client_of(project)
     experiment = client.get_experiment_by_name("longtail").experiment_id
     return client.search_runs([experiment], "tags.run_id LIKE '%'")[0].info.run_id
 
@@ -39,7 +44,7 @@ def test_partial_run_is_made_again_bit_for_bit(project: Path, run_kedro: RunKedr
     run_id = newest_run(project)
     before = files_in(project / "data")
 
-    comparison = reproduce(project, run_id)
+    comparison = reproduce(project, client_of(project), run_id)
 
     assert comparison.identical
     assert comparison.changes == []
@@ -48,15 +53,26 @@ def test_partial_run_is_made_again_bit_for_bit(project: Path, run_kedro: RunKedr
 
     shutil.rmtree(max((project / "data/test/06_models/als_model.safetensors").iterdir()))
     with pytest.raises(UserError, match="of 'als_model', which the run read, is gone"):
-        reproduce(project, run_id)
+        reproduce(project, client_of(project), run_id)
 
 
 def test_runs_without_leaderboard_cannot_be_made_again(project: Path, run_kedro: RunKedro) -> None:
     run_kedro(pipelines=["behaviour_cleaning"])
     with pytest.raises(UserError, match="made no leaderboard"):
-        reproduce(project, newest_run(project))
+        reproduce(project, client_of(project), newest_run(project))
     with pytest.raises(UserError, match="There is no MLflow run nothing"):
-        reproduce(project, "nothing")
+        reproduce(project, client_of(project), "nothing")
+
+
+def test_the_store_is_the_configured_one(project: Path) -> None:
+    other = f"sqlite:///{project}/other.db"
+    shutil.copy(project / "mlflow.db", project / "other.db")
+    settings = project / "conf/local/mlflow.yml"
+    settings.write_text(f"server:\n  mlflow_tracking_uri: {other}\n")
+    assert mlflow_client()._tracking_client.tracking_uri == other
+    settings.write_text("server:\n  mlflow_tracking_uri: http://127.0.0.1:9\n")
+    with pytest.raises(UserError, match=r"server\.mlflow_tracking_uri"):
+        mlflow_client()
 
 
 def test_report_names_what_differs() -> None:

@@ -33,6 +33,8 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
     assert not [value for value in run.data.params.values() if value.startswith("{")]
     assert 0 <= run.data.metrics["hybrid.ndcg_at_20"] <= 1
     assert 0 <= run.data.metrics["als.recall_at_20.tail"] <= 1
+    for cost in ("als.fit_seconds", "als.model_bytes", "hybrid.milliseconds_per_user"):
+        assert run.data.metrics[cost] > 0
     assert run.data.tags["protocol"] == "temporal"
     assert run.data.tags["env"] == "test"
     client = MlflowClient(f"sqlite:///{finished_project}/mlflow.db")

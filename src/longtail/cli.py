@@ -49,11 +49,12 @@ def run(only_changed: bool, **options: Any) -> Any:
 def reproduce(run_id: str) -> None:
     """Make the leaderboard of an MLflow run again and say whether every number is identical."""
     from longtail import settings  # noqa: PLC0415
+    from longtail.project import mlflow_client  # noqa: PLC0415
     from longtail.reproduce import report  # noqa: PLC0415
     from longtail.reproduce import reproduce as make_again  # noqa: PLC0415
 
     try:
-        comparison = make_again(settings.PROJECT_ROOT, run_id)
+        comparison = make_again(settings.PROJECT_ROOT, mlflow_client(), run_id)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     click.echo(report(comparison))
@@ -66,13 +67,12 @@ def reproduce(run_id: str) -> None:
 def baseline(run_id: str) -> None:
     """Mark an MLflow run: later runs of its data set and protocol log their difference to it."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
-    from longtail import settings  # noqa: PLC0415
     from longtail.hooks.extras import mark_baseline  # noqa: PLC0415
+    from longtail.project import mlflow_client  # noqa: PLC0415
 
     try:
-        run = mark_baseline(MlflowClient(f"sqlite:///{settings.PROJECT_ROOT}/mlflow.db"), run_id)
+        run = mark_baseline(mlflow_client(), run_id)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     except MlflowException as error:

@@ -6,8 +6,10 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
+from mlflow.tracking import MlflowClient
 
 from longtail import settings
+from longtail.errors import UserError
 from longtail.hooks.records import RunRecords
 from longtail.hooks.versions import pin_newest_complete
 
@@ -29,3 +31,19 @@ def open_catalog(
     names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     pin_newest_complete(names - set(load_versions or {}), catalog, RunRecords(data_root))
     return catalog
+
+
+def mlflow_client() -> MlflowClient:
+    """Return a client of the MLflow store that the configuration names.
+
+    Raises:
+        UserError: the store does not answer.
+    """
+    bootstrap_project(settings.PROJECT_ROOT)
+    with KedroSession.create(project_path=settings.PROJECT_ROOT) as session:
+        context: Any = session.load_context()  # type: ignore[attr-defined]
+    if not hasattr(context, "mlflow"):
+        raise UserError(
+            "The MLflow store of mlflow.yml (server.mlflow_tracking_uri) does not answer."
+        )
+    return MlflowClient(context.mlflow.server.mlflow_tracking_uri)

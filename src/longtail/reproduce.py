@@ -69,18 +69,18 @@ class Comparison:
         return not self.different and not self.only_once
 
 
-def reproduce(project: Path, run_id: str) -> Comparison:
+def reproduce(project: Path, client: MlflowClient, run_id: str) -> Comparison:
     """Make the leaderboard of a tracked run again.
 
     Args:
         project: the project's folder.
+        client: of the MLflow store.
         run_id: the MLflow run.
 
     Raises:
         UserError: If the run is unknown or made no leaderboard, if a version that it read is gone,
             or if making it again fails.
     """
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     run, lineage = recorded(client, run_id)
     with TemporaryDirectory(prefix="longtail-reproduce-") as folder:
         scratch = Path(folder) / "project"

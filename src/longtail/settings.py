@@ -9,6 +9,7 @@ from kedro.framework.project import LOGGING
 from longtail.errors import UserError
 from longtail.hooks.inputs import InputHooks
 from longtail.hooks.progress import ProgressHooks
+from longtail.hooks.spark import SparkHooks
 from longtail.hooks.tracking import TrackingHooks
 
 # A run waits seconds, not minutes, for an MLflow server that is away.
@@ -33,7 +34,11 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},
-    "config_patterns": {"globals": ["globals*.yml"], "tracking": ["tracking.yml"]},
+    "config_patterns": {
+        "globals": ["globals*.yml"],
+        "tracking": ["tracking.yml"],
+        "spark": ["spark.yml"],
+    },
     "custom_resolvers": {
         "project_root": lambda: str(PROJECT_ROOT),
         "environment_variable": environment_variable,
@@ -42,4 +47,4 @@ CONFIG_LOADER_ARGS = {
 
 # TrackingHooks extends the hook class of kedro-mlflow, which must not be registered a second time.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (InputHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (InputHooks(), SparkHooks(), ProgressHooks(), TrackingHooks())

@@ -102,6 +102,10 @@ def point(knob: float, ndcg: float, head: float, tail: float) -> dict[str, float
     }
 
 
+def one_user(front: list[dict[str, float]]) -> np.ndarray:
+    return np.array([[point["recall_tail"]] for point in front])
+
+
 def test_knob_rule_takes_the_best_tail_that_keeps_quality_and_head() -> None:
     front = [
         point(0.0, 0.200, 0.050, 0.10),
@@ -109,12 +113,27 @@ def test_knob_rule_takes_the_best_tail_that_keeps_quality_and_head() -> None:
         point(0.2, 0.198, 0.019, 0.14),
         point(0.3, 0.150, 0.030, 0.20),
     ]
-    assert choose_tail_emphasis(front, PARAMETERS) == 0.1
+    assert choose_tail_emphasis(front, one_user(front), PARAMETERS) == 0.1
+
+
+def test_knob_rule_does_not_pay_for_a_tail_that_may_be_chance() -> None:
+    front = [
+        point(0.0, 0.2, 0.05, 0.10),
+        point(0.1, 0.2, 0.05, 0.46),
+        point(0.2, 0.2, 0.05, 0.50),
+    ]
+    # Against the highest: the lowest misses 0.4 of every user, the second 0.16 of one in four,
+    # which is 0.04 with a standard error of 0.16 * sqrt(3 / 16) / 2 = 0.035.
+    tail = np.array([[0.1, 0.1, 0.1, 0.1], [0.34, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
+    assert choose_tail_emphasis(front, tail, PARAMETERS) == 0.2
+    # Missed by one user and gained by another it is 0.02 with a standard error of 0.04.
+    tail[1] = [0.34, 0.5, 0.5, 0.58]
+    assert choose_tail_emphasis(front, tail, PARAMETERS) == 0.1
 
 
 def test_knob_rule_keeps_most_of_the_head_where_none_is_safe() -> None:
     front = [point(0.0, 0.2, -0.01, 0.1), point(0.1, 0.2, -0.02, 0.2)]
-    assert choose_tail_emphasis(front, PARAMETERS) == 0.0
+    assert choose_tail_emphasis(front, one_user(front), PARAMETERS) == 0.0
 
 
 def test_groups_by_count() -> None:

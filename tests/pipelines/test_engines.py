@@ -12,6 +12,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from longtail.demo.fabricated import fabricate
+from longtail.hooks.spark import start_spark
 from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 
@@ -26,6 +27,8 @@ def java():
     """Spark and Java; without them the test is skipped, in continuous integration it fails."""
     has_spark = _has_pyspark()
     if has_spark and (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        settings = yaml.safe_load((CONF / "spark/spark.yml").read_text("utf-8"))
+        start_spark(settings, CONF / "spark/log4j2.properties")
         return
     message = (
         "This test needs Spark in local mode: install the extra 'spark' (pip install "
@@ -122,3 +125,17 @@ def test_both_engines_give_the_same_tables(shop, tmp_path, parameters):
     if not parameters:
         assert ours == theirs
     assert ours | {"fingerprint": ""} == theirs | {"fingerprint": ""}
+
+
+@pytest.mark.usefixtures("java")
+def test_a_run_in_the_spark_environment_is_recorded_whole_and_quiet(
+    shop, project, run_kedro, monkeypatch, capfd
+):
+    monkeypatch.setenv("LONGTAIL_DATA", str(shop))
+    small = {"behaviour_cleaning": {"min_evaluated_users": 1}}
+    version = run_kedro(pipelines=["behaviour_cleaning"], env="spark", params=small)
+    record = json.loads((project / f"data/.runs/{version}.json").read_text("utf-8"))
+    assert record["status"] == "complete"
+    assert {"interactions", "train_interactions", "split"} <= set(record["hashes"])
+    printed = capfd.readouterr()
+    assert "WARN" not in printed.out + printed.err

@@ -23,7 +23,7 @@ from longtail.hooks.records import (
     RunRecords,
     Status,
     ancestry,
-    file_hash,
+    content_hash,
     has_ended,
     this_process,
 )
@@ -122,7 +122,7 @@ class InputHooks:
             self._saved[node.name] += 1
             if self._saved[node.name] == len(node.outputs):
                 paths = {without_transcoding(n): save_path(self._catalog[n]) for n in node.outputs}
-                hashes = {name: file_hash(path) for name, path in paths.items()}
+                hashes = {name: content_hash(path) for name, path in paths.items()}
                 signature = node_signature(node, self._catalog, self._records)
                 self._add(node.name, signature, hashes)
 
@@ -144,7 +144,7 @@ class InputHooks:
                 continue
             found = {n: path.parents[1] / record.version / path.name for n, path in paths.items()}
             hashes = {name: record.hashes.get(name) for name in paths}
-            if all(path.is_file() and file_hash(path) == hashes[n] for n, path in found.items()):
+            if all(path.exists() and content_hash(path) == hashes[n] for n, path in found.items()):
                 for name, path in found.items():
                     shutil.copytree(path.parent, paths[name].parent, copy_function=link_or_copy)
                 version = record.reused.get(node.name, record.version)

@@ -144,10 +144,15 @@ def has_ended(process: str) -> bool:
     return False
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content, or of all parts of a table that Spark wrote.
+
+    The parts have new names each time; markers and checksums beside them do not count.
+    """
+    parts = [path] if path.is_file() else sorted(path.glob("[!._]*"))
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+    for part in parts:
+        with part.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()

@@ -22,12 +22,14 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from longtail.hooks.costs import CostMeter
 from longtail.hooks.extras import (
     TrackingParameters,
     differences,
@@ -93,6 +95,7 @@ class TrackingHooks(MlflowHook):
         self._data_name = ""
         self._parameters = TrackingParameters()
         self._records = RunRecords(Path())
+        self._costs = CostMeter()
 
     @property
     def _client(self) -> MlflowClient:
@@ -107,6 +110,7 @@ class TrackingHooks(MlflowHook):
     def after_context_created(self, context: KedroContext) -> None:
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
+        self._costs = CostMeter()
         self._data_name = Path(context.config_loader["globals"]["source_folder"]).name
         self._records = RunRecords(
             context.project_path / context.config_loader["globals"]["data_root"]
@@ -122,9 +126,15 @@ class TrackingHooks(MlflowHook):
     def after_catalog_created(self) -> None:
         """Leave the catalog alone: it holds no MLflow datasets."""
 
-    @hook_impl
-    def before_node_run(self) -> None:
-        """Log nothing: the parameters of all nodes are logged when the run starts."""
+    @hook_impl(trylast=True)
+    def before_node_run(self, node: Node) -> None:
+        """Start the clock; the parameters of all nodes were logged when the run started."""
+        self._costs.start(node)
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
+        """Keep what a model costs."""
+        self._costs.stop(node, outputs)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(
@@ -179,7 +189,8 @@ class TrackingHooks(MlflowHook):
     @results_first
     def _finish(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         try:
-            self._log(metrics=saved_metrics(pipeline, catalog), tags=split_tags(pipeline, catalog))
+            metrics = saved_metrics(pipeline, catalog) | self._costs.metrics
+            self._log(metrics=metrics, tags=split_tags(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
             reused = self._reused(run_params["run_id"])

@@ -8,7 +8,7 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.io.core import Version
 from kedro.pipeline import Pipeline
 
-from longtail.hooks.records import RunRecords, file_hash
+from longtail.hooks.records import RunRecords, content_hash
 
 # What all artifacts of one experiment must have been made from.
 SHARED = (
@@ -127,20 +127,20 @@ def save_path(dataset: Any) -> Path:
 
 
 def saved_files(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Path]:
-    """Return the files that a pipeline has saved in this run."""
+    """Return the files, and folders of parts, that a pipeline has saved in this run."""
     datasets = {without_transcoding(name): catalog[name] for name in pipeline.all_outputs()}
     paths = {
         name: save_path(dataset)
         for name, dataset in sorted(datasets.items())
         if isinstance(dataset, AbstractVersionedDataset)
     }
-    return {name: path for name, path in paths.items() if path.is_file()}
+    return {name: path for name, path in paths.items() if path.exists()}
 
 
 def output_hashes(
     pipeline: Pipeline, catalog: DataCatalog, known: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the SHA-256 of every file that a pipeline has saved in this run.
+    """Return the SHA-256 of everything that a pipeline has saved in this run.
 
     Args:
         pipeline: what ran.
@@ -148,7 +148,7 @@ def output_hashes(
         known: hashes that were taken while it ran.
     """
     paths = saved_files(pipeline, catalog)
-    return {name: (known or {}).get(name) or file_hash(path) for name, path in paths.items()}
+    return {name: (known or {}).get(name) or content_hash(path) for name, path in paths.items()}
 
 
 class MixedInputs(NamedTuple):

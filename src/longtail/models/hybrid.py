@@ -204,11 +204,12 @@ def fit_hybrid(
     scores = _cross_fitted_scores(lists, relevant, parameters.gate, data.seed)
     counts = data.histories.item_counts()
     baseline_head = _head_recall_of(baseline, data, targets, counts)
-    front = []
+    front, tail_recall = [], []
     for knob in parameters.tail_emphasis_grid:
         emphasised = scores - knob * np.log1p(counts)[candidates.items]
         judged = judge_lists(candidates, emphasised, targets, counts)
         lost = baseline_head - judged.head_recall
+        tail_recall.append(judged.tail_recall)
         front.append(
             {
                 "tail_emphasis": knob,
@@ -218,24 +219,37 @@ def fit_hybrid(
             }
         )
     chosen = parameters.tail_emphasis
-    return Hybrid(
-        gate, choose_tail_emphasis(front, parameters) if chosen is None else chosen, front
-    )
+    if chosen is None:
+        chosen = choose_tail_emphasis(front, np.array(tail_recall), parameters)
+    return Hybrid(gate, chosen, front)
 
 
-def choose_tail_emphasis(front: list[dict[str, float]], parameters: HybridParameters) -> float:
+def choose_tail_emphasis(
+    front: list[dict[str, float]], tail_recall: NDArray[np.float64], parameters: HybridParameters
+) -> float:
     """Apply the declared rule to the front of the knob.
 
     Among the settings that keep ``quality_kept`` of the best NDCG and whose head recall is above
-    the baseline's by two standard errors of the paired difference: the one with the highest tail
-    recall. Where none is, the one with the highest head recall.
+    the baseline's by two standard errors of the paired difference: the lowest whose tail recall is
+    within one standard error of the highest, for more would cost head and bring nothing that can be
+    told from chance (Breiman et al.: Classification and Regression Trees, 1984). Where none keeps
+    the head, the one with the highest head recall.
+
+    Args:
+        front: what each setting reaches, from the lowest emphasis on.
+        tail_recall: (settings, n) tail recall of the validation users with a tail item.
+        parameters: gives ``quality_kept``.
     """
     best = max(point["ndcg"] for point in front)
-    good = [point for point in front if point["ndcg"] >= parameters.quality_kept * best]
-    safe = [point for point in good if point["head_difference"] >= 2 * point["head_standard_error"]]
+    good = [n for n, p in enumerate(front) if p["ndcg"] >= parameters.quality_kept * best]
+    safe = [n for n in good if front[n]["head_difference"] >= 2 * front[n]["head_standard_error"]]
     if not safe:
-        return max(good, key=lambda point: point["recall_head"])["tail_emphasis"]
-    return max(safe, key=lambda point: point["recall_tail"])["tail_emphasis"]
+        return front[max(good, key=lambda n: front[n]["recall_head"])]["tail_emphasis"]
+    highest = max(safe, key=lambda n: front[n]["recall_tail"])
+    missing = tail_recall[highest] - tail_recall[safe]
+    error = missing.std(axis=1) / np.sqrt(max(1, missing.shape[1]))
+    enough = missing.mean(axis=1) <= error if missing.shape[1] else np.ones(len(safe), dtype=bool)
+    return front[safe[int(np.argmax(enough))]]["tail_emphasis"]
 
 
 def recommend_hybrid(
@@ -323,10 +337,11 @@ def _select(lists: Lists, users: NDArray[np.bool_]) -> tuple[Lists, NDArray[np.b
 
 @dataclass(frozen=True)
 class JudgedLists:
-    """Quality of lists on validation: means, and the head recall of each user with a head item."""
+    """Quality of lists on validation: means, and the recall of each user with such an item."""
 
     summary: dict[str, float]
     head_recall: NDArray[np.float64]
+    tail_recall: NDArray[np.float64]
 
 
 def judge_lists(
@@ -352,7 +367,7 @@ def judge_lists(
         recalls[group] = hits[support > 0] / support[support > 0]
         summary[f"recall_{group}"] = float(recalls[group].mean()) if len(recalls[group]) else 0.0
     summary["coverage"] = len(np.unique(item)) / len(counts)
-    return JudgedLists(summary, recalls["head"])
+    return JudgedLists(summary, recalls["head"], recalls["tail"])
 
 
 def popularity_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -335,9 +336,12 @@ def _with_lora(body: nn.Module, rank: int) -> nn.Module:
     if importlib.util.find_spec("peft") is None:
         raise UserError(
             "The parameter lora_rank of LanguageModelRanker needs the package peft, which is not"
-            " installed. Install it, or set lora_rank to 0 and train the last layers."
+            " installed. Install longtail[lora], or set lora_rank to 0 and train the last layers."
         )
-    import peft  # type: ignore[import-not-found]  # noqa: PLC0415 optional
+    import peft  # noqa: PLC0415 optional
 
     config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-    return peft.get_peft_model(body, config)
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that is going away.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return peft.get_peft_model(body, config)
