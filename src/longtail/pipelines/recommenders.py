@@ -234,9 +234,10 @@ def training_data(
     """
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
-    for name, key in {"item_vectors": "vectors", "item_embeddings": "embeddings"}.items():
-        if name in read:
-            read[name] = read[name][key]
+    for name in {"item_vectors", "item_embeddings"} & read.keys():
+        # Controls put whitened vectors in the place of embeddings.
+        key = "embeddings" if "embeddings" in read[name] else "vectors"
+        read[name] = read[name][key]
     if "item_texts" in read:
         read["item_texts"] = read["item_texts"]["text"].to_numpy(dtype=object)
     if "ratings" in read:
