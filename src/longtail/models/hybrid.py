@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -268,37 +269,50 @@ def recommend_hybrid(
     cold items (see ``rows_with_shelf``) its lift is a share too. Where ``candidates`` (n_items,) is
     given, no other items are listed.
     """
-    counts = np.log1p(data.histories.item_counts())
-    tables = []
+    parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
     starts = range(0, len(users), size)
     for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
         proposed = propose(
             sources, data, users[start : start + size], parameters, candidates=candidates
         )
-        lists = candidate_lists(proposed, data.histories, parameters)
-        knob = -hybrid.tail_emphasis * counts[proposed.items]
-        scores = hybrid.gate.score(lists) + knob
-        best, rank = best_rows(proposed, scores, k)
-        ranked_by, shelf = scores[best], {}
-        if parameters.cold_shelf > 0:
-            cold, share = counts[proposed.items] == 0, parameters.cold_shelf
-            best, rank, ranked_by = rows_with_shelf(proposed, scores, cold, share, k)
-            shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
-        shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
-        table = pd.DataFrame(
-            {
-                "user_id": data.histories.user_ids[proposed.users[proposed.rows[best]]],
-                "item_id": data.histories.item_ids[proposed.items[best]],
-                "rank": rank,
-                "score": ranked_by,
-                **shares,
-                "contribution_tail_emphasis": knob[best],
-                **shelf,
-            }
-        )
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        for name, column in _ranked(hybrid, proposed, data.histories, k, parameters).items():
+            parts[name].append(column)
+    # One column after the other, so that the lists are in memory only once.
+    table = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+    table["user_id"] = data.histories.user_ids[table["user_id"]]
+    table["item_id"] = data.histories.item_ids[table["item_id"]]
+    return pd.DataFrame(table, copy=False)
+
+
+def _ranked(
+    hybrid: Hybrid,
+    proposed: Candidates,
+    histories: Histories,
+    k: int,
+    parameters: HybridParameters,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of the lists that are made of some candidates, with indices as ids."""
+    counts = np.log1p(histories.item_counts())[proposed.items]
+    lists = candidate_lists(proposed, histories, parameters)
+    knob = -hybrid.tail_emphasis * counts
+    scores = hybrid.gate.score(lists) + knob
+    best, rank = best_rows(proposed, scores, k)
+    ranked_by, shelf = scores[best], {}
+    if parameters.cold_shelf > 0:
+        share = parameters.cold_shelf
+        best, rank, ranked_by = rows_with_shelf(proposed, scores, counts == 0, share, k)
+        shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
+    shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
+    return {
+        "user_id": proposed.users[proposed.rows[best]].astype(np.int32),
+        "item_id": proposed.items[best].astype(np.int32),
+        "rank": rank,
+        "score": ranked_by,
+        **{str(name): share.to_numpy(copy=True) for name, share in shares.items()},
+        "contribution_tail_emphasis": knob[best],
+        **shelf,
+    }
 
 
 def best_rows(
