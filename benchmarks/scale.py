@@ -7,7 +7,8 @@ A size is users, items and rows of the log. Each is one ``kedro run`` in a copy 
 FOLDER, from the raw log to the hybrid's lists of 100 for every user (protocol ``per_user``), with
 the sources of the hybrid as its models; ``--everything`` adds the lists of the sources, reasons and
 evaluation. Encoding the texts is stated apart: its time is that of the language model and grows
-with the items alone. The full size is ``--sizes 100000,50000,5000000``.
+with the items alone. The steps of each size are kept as ``steps.csv`` beside it. The full size is
+``--sizes 100000,50000,5000000``.
 """
 
 import argparse
@@ -61,6 +62,7 @@ def main() -> None:
         write_log(project / "log", n_rows, 0, n_users, n_items)
         configure(project, options.trials, options.encoder)
         runs[name] = measure(project, options.everything)
+        pd.DataFrame(runs[name]).to_csv(project / "steps.csv", index=False)
         print(f"\nusers x items, rows: {name}\n{summary(runs[name])}", flush=True)
     print(f"\nSeconds of each step of {SHORTEST:g} s or more\n{side_by_side(runs, 'seconds')}")
     print(f"\nSeconds of processors\n{side_by_side(runs, 'processor_seconds')}")
