@@ -1,6 +1,6 @@
 """Write a large made-up shop log in the two-file layout.
 
-    python benchmarks/generate_log.py FOLDER --rows 1000000 --seed 0
+    python benchmarks/generate_log.py FOLDER --rows 1000000 [--users 25000] [--items 5000]
 
 Items follow a power law within clusters of taste, users a log-normal law of activity; items are
 born over time and their texts use the words of their cluster. A few per cent of the rows are what
@@ -29,17 +29,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--users", type=int, help="one in 40 rows by default")
+    parser.add_argument("--items", type=int, help="one in 200 rows by default")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    write_log(options.folder, options.rows, options.seed)
+    write_log(options.folder, options.rows, options.seed, options.users, options.items)
     print(f"{options.rows} rows in {options.folder}")
 
 
-def write_log(folder: Path, n_rows: int, seed: int) -> None:
+def write_log(
+    folder: Path, n_rows: int, seed: int, n_users: int | None = None, n_items: int | None = None
+) -> None:
     """Write both files; the memory needed does not grow with the rows."""
     random = np.random.default_rng(seed)
-    n_users, n_items = max(200, n_rows // 40), max(400, n_rows // 200)
+    n_users, n_items = n_users or max(200, n_rows // 40), n_items or max(400, n_rows // 200)
     born = np.where(random.random(n_items) < 0.3, random.uniform(0, 0.95, n_items), 0.0)
     activity = random.lognormal(0.0, 1.2, n_users)
     cumulated = np.cumsum(activity / activity.sum())

@@ -55,3 +55,15 @@ def test_recent_counts_need_times_that_users_share(table: pd.DataFrame) -> None:
 def test_ids_outside_the_index_are_refused(table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="not in the index space"):
         build_histories(table, USERS[:1], ITEMS)
+
+
+def test_profiles_are_rows_of_the_weighted_matrix(table: pd.DataFrame) -> None:
+    histories = build_histories(table, USERS, ITEMS)
+    assert histories.profiles(np.array([1, 0, 2])).toarray().tolist() == [
+        [1, 0, 0],
+        [0, 1, 2],
+        [0, 0, 0],
+    ]
+    assert histories.profiles(np.array([0]), 0.5).toarray().tolist() == [[0, 0.5, 2]]
+    unordered = build_histories(table.assign(timestamp=None), USERS, ITEMS)
+    assert unordered.profiles(np.array([0]), 0.5).toarray().tolist() == [[0, 1, 2]]

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from longtail.models.graphs import cooccurrence_graph, keep_strongest, nearest_by_cosine
+from longtail.models.graphs import (
+    append_items,
+    cooccurrence_graph,
+    keep_strongest,
+    nearer_than_weakest,
+    nearest_by_cosine,
+)
 
 
 def test_keep_strongest_breaks_ties_by_column() -> None:
@@ -37,3 +43,16 @@ def test_item_without_a_vector_has_no_neighbours() -> None:
     vectors = np.array([[1, 0], [0, 0], [1, 0]], dtype=np.float32)
     graph = nearest_by_cosine(vectors, neighbours=2).toarray()
     assert graph.tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
+
+
+def test_items_at_the_end_of_a_graph_by_hand() -> None:
+    graph = sp.csr_array(np.array([[0, 0.5, 0], [0.5, 0, 0.2], [0, 0, 0]], dtype=np.float32))
+    closeness = sp.csr_array(np.array([[0.4], [0.3], [0.1]], dtype=np.float32))
+    beside = nearer_than_weakest(closeness, graph, neighbours=1)
+    # Item 0 has a nearer one already, item 1 has a weaker one, item 2 none.
+    assert beside.toarray().ravel().tolist() == pytest.approx([0, 0.3, 0.1])
+    below = sp.csr_array(np.array([[0.4, 0, 0, 0]], dtype=np.float32))
+    larger = append_items(graph, beside, below).toarray()
+    assert larger[:3, :3] == pytest.approx(graph.toarray())
+    assert larger[:, 3].tolist() == pytest.approx([0, 0.3, 0.1, 0])
+    assert larger[3].tolist() == pytest.approx([0.4, 0, 0, 0])

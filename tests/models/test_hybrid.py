@@ -35,7 +35,8 @@ def world() -> tuple[TrainingData, ValidationTargets, dict[str, FittedModel], Hy
 
 
 def test_standardised_scores_by_hand() -> None:
-    t = standardise(np.array([[1, 1, 4], [2, 2, 2]], dtype=np.float32))
+    scores = np.array([[1, 1, 4], [2, 2, 2]], dtype=np.float32)
+    t = standardise(scores, *np.indices(scores.shape).reshape(2, -1)).reshape(scores.shape)
     assert t[0].tolist() == pytest.approx(
         [-np.log1p(2**-0.5), -np.log1p(2**-0.5), np.log1p(2**0.5)], abs=1e-6
     )
@@ -149,3 +150,28 @@ def test_contains_looks_up_coordinates() -> None:
         True,
         True,
     ]
+
+
+def test_shelf_keeps_its_places_for_cold_items(world) -> None:
+    data, targets, sources, hybrid = world
+    parameters = PARAMETERS.model_copy(update={"cold_shelf": 0.25})
+    plain = recommend_hybrid(hybrid, sources, data, targets.users, 20, PARAMETERS)
+    table = recommend_hybrid(hybrid, sources, data, targets.users, 20, parameters)
+    again = recommend_hybrid(hybrid, sources, data, targets.users, 20, parameters)
+    assert table.equals(again)
+    assert "contribution_cold_shelf" not in plain
+    shares = table.filter(like="contribution_").sum(axis=1)
+    assert shares.to_numpy() == pytest.approx(table["score"].to_numpy(), abs=1e-9)
+    cold = set(data.histories.item_ids[data.histories.item_counts() == 0])
+    for (user, rows), (_, before) in zip(
+        table.groupby("user_id"), plain.groupby("user_id"), strict=True
+    ):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1)), user
+        assert rows["score"].is_monotonic_decreasing
+        found = rows["item_id"].isin(cold).cumsum().to_numpy()
+        at_least = np.minimum(np.arange(1, len(rows) + 1) // 4, 4)
+        assert (found >= at_least).all()
+        warm, warm_before = (
+            each["item_id"][~each["item_id"].isin(cold)].tolist() for each in (rows, before)
+        )
+        assert warm == warm_before[: len(warm)]

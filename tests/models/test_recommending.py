@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from tests.models.worlds import taste_world, tiny_data
 
 from longtail.models.als import ALS
-from longtail.models.base import TrainingData, rank_unseen, recommend
+from longtail.models.base import TrainingData, rank_unseen, recommend, top_items
 from longtail.models.graphs import nearest_by_cosine
 from longtail.models.ials import IALS, FeatureIALS
 from longtail.models.neighbours import ItemKNN, RecentItemKNN, TextKNN
@@ -106,3 +106,14 @@ def test_text_metric_finds_the_taste_and_the_new_items_of_it() -> None:
 def test_graph_of_text_is_that_of_the_vectors() -> None:
     data: TrainingData = tiny_data()
     assert (data.text_neighbours != nearest_by_cosine(data.item_vectors, 100)).nnz == 0
+
+
+def test_equal_scores_go_to_the_lower_index_at_the_end_of_the_list_too() -> None:
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 4, (50, 300)).astype(np.float32)
+    scores[3] = -np.inf
+    scores[4, 5:] = -np.inf
+    scores[5] = np.where(random.random(300) < 0.05, 1.0, 0.0)
+    ranked = np.lexsort((np.broadcast_to(np.arange(300), scores.shape), -scores), axis=1)
+    for k in (1, 7, 60, 299, 300, 400):
+        assert np.array_equal(top_items(scores, k), ranked[:, :k])

@@ -80,6 +80,12 @@ def test_server_answers_as_the_pipeline_did(server: str, recommendations: pd.Dat
     assert not {"i003", "i007"} & set(mine["item_id"])
     assert len(ask(server, {"user_id": "somebody new"}, k=3)) == 3
 
+    looking = ask(
+        server, {"text": "planet rocket"}, k=100,
+        new_item_ids=["later"], new_item_texts=["Moon rocket. space. planet for rocket"],
+    )  # fmt: skip
+    assert looking["title"][looking["item_id"] == "later"].tolist() == ["Moon rocket"]
+
     with pytest.raises(HTTPError) as refused:
         ask(server, {"user_id": None})
     assert "Give a user_id, or item_ids" in refused.value.read().decode()

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from longtail.text.adaptation import AdaptationParameters, adapt_vectors, consumption_pairs
+from longtail.text.adaptation import (
+    AdaptationParameters,
+    adapt_texts,
+    adapt_vectors,
+    consumption_pairs,
+)
 from longtail.text.whitening import unit_length
 
 
@@ -50,7 +55,7 @@ def same_kind_share(vectors: np.ndarray, rows: np.ndarray) -> float:
 def test_new_items_come_to_stand_with_their_kind(world: tuple) -> None:
     vectors, words, users, items = world
     pairs = consumption_pairs(users, items, PARAMETERS.window, PARAMETERS.tail_power)
-    adapted, losses = adapt_vectors(vectors, words, pairs, PARAMETERS)
+    adapted, losses, _ = adapt_vectors(vectors, words, pairs, PARAMETERS)
 
     np.testing.assert_allclose(np.linalg.norm(adapted, axis=1), 1, atol=1e-5)
     assert adapted.dtype == np.float32
@@ -65,8 +70,20 @@ def test_adaptation_repeats_exactly(world: tuple) -> None:
     pairs = consumption_pairs(users, items, 2, 0.5)
     parameters = AdaptationParameters(max_steps=20, batch_size=32)
     runs = [adapt_vectors(vectors, words, pairs, parameters) for _ in range(2)]
-    for first, second in zip(*runs, strict=True):
-        np.testing.assert_array_equal(first, second)
+    (first, first_losses, first_learned), (second, losses, learned) = runs
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first_losses, losses)
+    assert all(np.array_equal(learned[name], array) for name, array in first_learned.items())
+
+
+def test_a_text_that_comes_later_gets_the_vector_of_an_item_with_this_text(world: tuple) -> None:
+    vectors, words, users, items = world
+    pairs = consumption_pairs(users, items, 2, 0.5)
+    parameters = AdaptationParameters(max_steps=20, batch_size=32)
+    adapted, _, learned = adapt_vectors(vectors, words, pairs, parameters)
+    # Words that only new items have were never trained.
+    assert len(learned["token_ids"]) <= words.shape[1]
+    np.testing.assert_allclose(adapt_texts(learned, vectors, words), adapted, atol=1e-5)
 
 
 def test_a_text_without_known_words_keeps_its_meaning(world: tuple) -> None:
@@ -75,6 +92,6 @@ def test_a_text_without_known_words_keeps_its_meaning(world: tuple) -> None:
     without[70] = 0
     pairs = consumption_pairs(users, items, 2, 0.5)
     parameters = AdaptationParameters(max_steps=5, batch_size=32)
-    adapted, _ = adapt_vectors(vectors, sp.csr_array(without), pairs, parameters)
+    adapted, _, _ = adapt_vectors(vectors, sp.csr_array(without), pairs, parameters)
     assert np.isfinite(adapted).all()
     assert adapted[70] @ vectors[70] > 0.9

@@ -46,7 +46,7 @@ class Histories:
         """Number of items of the catalogue, with or without interactions."""
         return len(self.item_ids)
 
-    @property
+    @cached_property
     def has_order(self) -> bool:
         """Whether the interactions of a user are known to be in the order of time."""
         if self.reference is not None:
@@ -63,6 +63,30 @@ class Histories:
         data = self.weights if values is None else values
         shape = (self.n_users, self.n_items)
         return sp.csr_array((data, (self.users, self.items)), shape=shape, dtype=np.float32)
+
+    def profiles(self, users: NDArray[np.int64], decay: float = 1.0) -> sp.csr_array:
+        """Return (len(users), n_items) float32 weights of the items that some users have.
+
+        The time that it takes does not grow with the other users.
+
+        Args:
+            users: (n,) user indices.
+            decay: an item weighs ``decay ** (newer items of the user)`` of its weight, where the
+                order is known.
+        """
+        starts, ends = self._bounds[users], self._bounds[users + 1]
+        indptr = np.concatenate([[0], np.cumsum(ends - starts)])
+        place = np.arange(indptr[-1])
+        rows = np.repeat(np.arange(len(users)), ends - starts)
+        own = place + (starts - indptr[:-1])[rows]
+        weights = self.weights[own]
+        if self.has_order:
+            weights = weights * (decay ** (indptr[1:][rows] - 1 - place)).astype(np.float32)
+        matrix = sp.csr_array(
+            (weights, self.items[own], indptr), shape=(len(users), self.n_items), dtype=np.float32
+        )
+        matrix.sum_duplicates()
+        return matrix
 
     def item_counts(self) -> NDArray[np.int64]:
         """Return the (n_items,) number of users that have each item."""
@@ -94,6 +118,11 @@ class Histories:
         if share not in self._recent_counts:
             self._recent_counts[share] = self._count_recent(share)
         return self._recent_counts[share]
+
+    @cached_property
+    def _bounds(self) -> NDArray[np.int64]:
+        """Return (n_users + 1,) where the interactions of each user begin."""
+        return np.searchsorted(self.users, np.arange(self.n_users + 1))
 
     @cached_property
     def _item_counts(self) -> NDArray[np.int64]:

@@ -20,7 +20,9 @@ import longtail
 from longtail.hooks.versions import made_by
 
 if TYPE_CHECKING:
+    from longtail.arrays import Arrays
     from longtail.serving.hybrid import ServedHybrid
+    from longtail.text.text_map import TextMap
 
 MODEL = "hybrid"
 REGISTERED_MODEL = "longtail-hybrid"
@@ -60,6 +62,7 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     from longtail.models.text_profile import TextProfile  # noqa: PLC0415
     from longtail.pipelines import recommenders  # noqa: PLC0415
     from longtail.serving.hybrid import SOURCES, ServedHybrid  # noqa: PLC0415
+    from longtail.text.keywords import KeywordTable  # noqa: PLC0415
 
     parameters = HybridParameters.model_validate(catalog["params:hybrid"].load())
     entries = recommenders.tables_read_by(
@@ -72,6 +75,10 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
         parts[f"{name}_hyperparameters"] = catalog[f"{name}_hyperparameters"].load()
         parts[f"{name}_arrays"] = catalog[f"{name}_model"].load()
     items = catalog["items@pandas"].load()[["item_id", "title"]]
+    items = items.assign(
+        text=catalog["item_texts"].load()["text"].to_numpy(),
+        keywords=catalog["item_understanding"].load()["keywords"].to_numpy(),
+    )
     return ServedHybrid(
         hybrid=Hybrid.from_json(catalog["hybrid_gate"].load()),
         parameters=parameters,
@@ -80,11 +87,33 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
         item_vectors=data.item_vectors,
         behaviour_graph=unpack_sparse("graph", catalog["item_knn_model"].load()),
         text_graph=data.text_neighbours,
-        items=items.assign(
-            text=catalog["item_texts"].load()["text"].to_numpy(),
-            keywords=catalog["item_understanding"].load()["keywords"].to_numpy(),
-        ),
+        items=items,
+        keywords=KeywordTable.of(items["text"], items["keywords"]),
+        frozen_vectors=catalog["language_vectors"].load()["vectors"],
+        frozen_graph=catalog["frozen_neighbours"].load(),
+        text_map=text_map(catalog),
     )
+
+
+def text_map(catalog: DataCatalog) -> TextMap:
+    """Put together what makes vectors of texts, as the catalogue's items have them."""
+    from longtail.pipelines.item_encoding.params import ItemEncodingParameters  # noqa: PLC0415
+    from longtail.text.text_map import TextMap  # noqa: PLC0415
+
+    parameters = ItemEncodingParameters.model_validate(catalog["params:item_encoding"].load())
+    adapted: Arrays = {}
+    if catalog["vector_choice"].load()["chosen"] == "adapted":
+        adapted = catalog["adapted_vectors"].load()
+    language = catalog["language_vectors"].load()
+    return TextMap(
+        parameters.encoder, *(_without_vectors(arrays) for arrays in (language, adapted))
+    )
+
+
+def _without_vectors(arrays: Arrays) -> Arrays:
+    """Return what made the vectors of the catalogue, without them."""
+    left_out = ("vectors", "curve.")
+    return {name: array for name, array in arrays.items() if not name.startswith(left_out)}
 
 
 def log_hybrid(client: MlflowClient, run_id: str, catalog: DataCatalog) -> str:
@@ -105,7 +134,7 @@ def log_hybrid(client: MlflowClient, run_id: str, catalog: DataCatalog) -> str:
             code_paths=[str(package)],
             signature=SIGNATURE,
             input_example=example(served),
-            pip_requirements=requirements(),
+            pip_requirements=requirements(served.text_map.encoder.model),
         )
     # The function that does this in one step prints what it does.
     if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
@@ -124,6 +153,13 @@ def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.DataFrame({"user_id": [known, None], "item_ids": [None, items]}), {"k": 10}
 
 
-def requirements() -> list[str]:
-    """Return the packages that the model needs, as they are installed here."""
-    return [f"{package}=={version(package).partition('+')[0]}" for package in PACKAGES]
+def requirements(language_model: str) -> list[str]:
+    """Return the packages that the model needs, as they are installed here.
+
+    Args:
+        language_model: of the encoder; a package that carries the weights is needed too.
+    """
+    from longtail.text.weights import packages_of  # noqa: PLC0415
+
+    needed = (*PACKAGES, *packages_of(language_model))
+    return [f"{package}=={version(package).partition('+')[0]}" for package in needed]

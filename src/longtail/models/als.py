@@ -13,7 +13,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
-from longtail.models.base import Recommender, TrainingData
+from longtail.models.base import Recommender, TrainingData, rows_below
 from longtail.models.factors import gram_of, solve_user_factors
 
 
@@ -91,6 +91,11 @@ class ALS(Recommender):
             arrays["item_factors"], arrays["item_gram"], confidence, response, penalty
         )
         return arrays | {"user_factors": users}
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Give items that nobody has yet no factors, as the fit does."""
+        factors = rows_below(arrays["item_factors"], data.histories.n_items)
+        return arrays | {"item_factors": factors}
 
 
 class RecentALS(ALS):

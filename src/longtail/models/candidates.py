@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
@@ -44,15 +48,70 @@ class Candidates:
         return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
 
 
-def standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardise(
+    scores: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Centre and scale each user's scores over the catalogue, then damp the extremes.
 
     ``t = sign(z) log(1 + |z|)``; a user for whom a source knows nothing gets zeros.
+
+    Args:
+        scores: (n_users, n_items) scores of the whole catalogue.
+        rows: (n,) rows of the scores that are wanted.
+        columns: (n,) their columns.
+
+    Returns:
+        (n,) the standardised scores.
     """
-    spread = scores.std(axis=1, keepdims=True)
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    z = centred / np.where(spread > 0, spread, 1)
+    spread = scores.std(axis=1)
+    centred = scores[rows, columns] - scores.mean(axis=1)[rows]
+    z = centred / np.where(spread > 0, spread, 1)[rows]
     return np.sign(z) * np.log1p(np.abs(z))
+
+
+def _score_and_rank(
+    source: FittedModel,
+    data: TrainingData,
+    users: NDArray[np.int64],
+    taken: tuple[NDArray[np.int64], NDArray[np.int64]],
+    k: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return a source's scores of the catalogue, and its best k items but those taken."""
+    scores = source.recommender.score(source.arrays, data, users)
+    known = scores[taken]
+    scores[taken] = -np.inf
+    best = top_items(scores, k)
+    scores[taken] = known
+    return scores, best
+
+
+def _propose_first(
+    mask: NDArray[np.bool_],
+    order: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    k: int,
+) -> None:
+    """Mark for each user the first k items of an order but those at (rows, columns)."""
+    longest = int(np.bincount(rows, minlength=len(mask)).max())
+    first = order[: k + longest]
+    place = np.full(mask.shape[1], len(first))
+    place[first] = np.arange(len(first))
+    free = np.ones((len(mask), len(first) + 1), dtype=bool)
+    free[rows, place[columns]] = False
+    free[:, -1] = False
+    user, chosen = (free & (np.cumsum(free, axis=1) <= k)).nonzero()
+    mask[user, first[chosen]] = True
+
+
+def _unavailable(
+    seen: sp.csr_array, candidates: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the coordinates of what users have, and of items that may not be proposed."""
+    if candidates is not None:
+        unavailable = (seen.toarray() > 0) | ~candidates
+        return unavailable.nonzero()
+    return np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), seen.indices
 
 
 def find_candidates(
@@ -78,28 +137,27 @@ def find_candidates(
         per_common: items that each of these proposes.
         candidates: (n_items,) items that may be proposed; all by default.
     """
-    seen = data.histories.matrix()
+    orders = [np.argsort(-ranking, kind="stable") for ranking in common]
+    n_items = data.histories.n_items
     lengths, items, evidence = [], [], []
-    for block in user_blocks(users, data.histories.n_items, label, cells=6_000_000):
-        mask = np.zeros((len(block), data.histories.n_items), dtype=bool)
-        unavailable = seen[block].toarray() > 0
-        if candidates is not None:
-            unavailable |= ~candidates
-        scored = []
-        for source in sources.values():
-            scores = source.recommender.score(source.arrays, data, block)
-            scored.append(standardise(scores))
-            scores[unavailable] = -np.inf
-            np.put_along_axis(mask, top_items(scores, per_source), True, axis=1)
-        for ranking in common:
-            scores = np.tile(ranking, (len(block), 1))
-            scores[unavailable] = -np.inf
-            np.put_along_axis(mask, top_items(scores, per_common), True, axis=1)
-        mask[unavailable] = False
-        rows, columns = mask.nonzero()
-        lengths.append(mask.sum(axis=1))
-        items.append(columns)
-        evidence.append(np.stack([t[rows, columns] for t in scored], axis=1))
+    # Most arithmetic on scores runs on one processor: with a source on each, none is idle.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for block in user_blocks(users, n_items, label, cells=6_000_000):
+            taken = _unavailable(data.histories.profiles(block), candidates)
+            score = partial(_score_and_rank, data=data, users=block, taken=taken, k=per_source)
+            mask = np.zeros((len(block), n_items), dtype=bool)
+            scored = []
+            for scores, best in pool.map(score, sources.values()):
+                np.put_along_axis(mask, best, True, axis=1)
+                scored.append(scores)
+            for order in orders:
+                _propose_first(mask, order, *taken, per_common)
+            mask[taken] = False
+            lengths.append(mask.sum(axis=1))
+            rows, columns = mask.nonzero()
+            items.append(columns)
+            read = partial(standardise, rows=rows, columns=columns)
+            evidence.append(np.stack([*pool.map(read, scored)], axis=1))
     return Candidates(
         users=users,
         indptr=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),

@@ -61,6 +61,10 @@ class EASE(Recommender):
         scores[:, arrays["warm"]] = profile[:, arrays["warm"]] @ arrays["weights"]
         return scores
 
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Score the items 0, as the fit does with all that nobody has."""
+        return arrays
+
 
 class RecentEASE(EASE):
     """EASE that reads the latest items of a user above all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
@@ -16,6 +18,7 @@ from tqdm.auto import tqdm
 from longtail.behaviour.histories import Histories
 from longtail.models.base import TrainingData
 from longtail.models.candidates import Candidates, FittedModel, find_candidates
+from longtail.models.cold_shelf import rows_with_shelf
 from longtail.models.gate import Gate, GateParameters, Lists, fit_gate
 from longtail.models.tuning import ValidationTargets
 
@@ -39,6 +42,13 @@ class HybridParameters(BaseModel):
         None, ge=0, description="Score lost per log(1 + count); null lets validation choose."
     )
     tail_emphasis_grid: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+    cold_shelf: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the places kept for items without interactions, evenly spread from"
+        " the top; 0: their scores decide.",
+    )
     explained: int = Field(10, ge=0, description="Items of each list that get a reason.")
     quality_kept: float = Field(
         0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
@@ -123,11 +133,16 @@ def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
 
     Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009.
     """
-    rows, start = candidates.rows, candidates.indptr[candidates.rows]
-    result = np.empty_like(candidates.evidence)
+    lengths = np.diff(candidates.indptr)
+    filled = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    by_rank = (RANK_OFFSET / (RANK_OFFSET + np.arange(filled.shape[1]))).astype(np.float32)
+    padded = np.full(filled.shape, -np.inf, dtype=np.float32)
+    ranked, result = np.empty_like(padded), np.empty_like(candidates.evidence)
     for column, evidence in enumerate(candidates.evidence.T):
-        order = np.lexsort((-evidence, rows))
-        result[order, column] = RANK_OFFSET / (RANK_OFFSET + np.arange(len(order)) - start)
+        padded[filled] = evidence
+        order = torch.sort(torch.from_numpy(padded), dim=1, descending=True, stable=True).indices
+        np.put_along_axis(ranked, order.numpy(), by_rank[None, :], axis=1)
+        result[:, column] = ranked[filled]
     return result
 
 
@@ -250,34 +265,54 @@ def recommend_hybrid(
     """Return the top-k lists with the share of every source in the score.
 
     Columns: user_id, item_id, rank (from 1), score and, for each feature of the gate, for the tail
-    knob and for the constant, ``contribution_<name>``; these sum to the score. Where
-    ``candidates`` (n_items,) is given, no other items are listed.
+    knob and for the constant, ``contribution_<name>``; these sum to the score. With a shelf for
+    cold items (see ``rows_with_shelf``) its lift is a share too. Where ``candidates`` (n_items,) is
+    given, no other items are listed.
     """
-    counts = np.log1p(data.histories.item_counts())
-    tables = []
+    parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
     starts = range(0, len(users), size)
     for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
         proposed = propose(
             sources, data, users[start : start + size], parameters, candidates=candidates
         )
-        lists = candidate_lists(proposed, data.histories, parameters)
-        knob = -hybrid.tail_emphasis * counts[proposed.items]
-        scores = hybrid.gate.score(lists) + knob
-        best, rank = best_rows(proposed, scores, k)
-        shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
-        table = pd.DataFrame(
-            {
-                "user_id": data.histories.user_ids[proposed.users[proposed.rows[best]]],
-                "item_id": data.histories.item_ids[proposed.items[best]],
-                "rank": rank,
-                "score": scores[best],
-                **shares,
-                "contribution_tail_emphasis": knob[best],
-            }
-        )
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        for name, column in _ranked(hybrid, proposed, data.histories, k, parameters).items():
+            parts[name].append(column)
+    # One column after the other, so that the lists are in memory only once.
+    table = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+    table["user_id"] = data.histories.user_ids[table["user_id"]]
+    table["item_id"] = data.histories.item_ids[table["item_id"]]
+    return pd.DataFrame(table, copy=False)
+
+
+def _ranked(
+    hybrid: Hybrid,
+    proposed: Candidates,
+    histories: Histories,
+    k: int,
+    parameters: HybridParameters,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of the lists that are made of some candidates, with indices as ids."""
+    counts = np.log1p(histories.item_counts())[proposed.items]
+    lists = candidate_lists(proposed, histories, parameters)
+    knob = -hybrid.tail_emphasis * counts
+    scores = hybrid.gate.score(lists) + knob
+    best, rank = best_rows(proposed, scores, k)
+    ranked_by, shelf = scores[best], {}
+    if parameters.cold_shelf > 0:
+        share = parameters.cold_shelf
+        best, rank, ranked_by = rows_with_shelf(proposed, scores, counts == 0, share, k)
+        shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
+    shares = source_shares(hybrid.gate, lists, best).add_prefix("contribution_")
+    return {
+        "user_id": proposed.users[proposed.rows[best]].astype(np.int32),
+        "item_id": proposed.items[best].astype(np.int32),
+        "rank": rank,
+        "score": ranked_by,
+        **{str(name): share.to_numpy(copy=True) for name, share in shares.items()},
+        "contribution_tail_emphasis": knob[best],
+        **shelf,
+    }
 
 
 def best_rows(

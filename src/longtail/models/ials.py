@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.models.base import Recommender, TrainingData
+from longtail.models.base import Recommender, TrainingData, rows_below
 from longtail.models.factors import gram_of, solve_user_factors
 
 
@@ -67,6 +67,11 @@ class IALS(Recommender):
         users = solve_user_factors(arrays["item_factors"], gram, behaviour, behaviour, penalty)
         return arrays | {"user_factors": users}
 
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Give items that nobody has yet no factors, as the fit does."""
+        factors = rows_below(arrays["item_factors"], data.histories.n_items)
+        return arrays | {"item_factors": factors}
+
     def _factorise(self, data: TrainingData, features: dict[str, Any]) -> Arrays:
         """Fit on the items that somebody has: an item of the future must not look unwanted."""
         warm = np.flatnonzero(data.histories.item_counts())
@@ -114,7 +119,10 @@ class FeatureIALS(IALS):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors and item_factors; those of new items come from their text."""
+        """Return user_factors, item_factors, item_gram and text_map (d, factors).
+
+        The factors of items that nobody has come from their text.
+        """
         warm = data.histories.item_counts() > 0
         text = data.item_vectors
         features = {"item_features": text[warm], "lambda_item_feature": self.text_weight}
@@ -122,7 +130,13 @@ class FeatureIALS(IALS):
         gram = text[warm].T @ text[warm] + self.text_weight * np.eye(text.shape[1], dtype="f4")
         text_map = np.linalg.solve(gram, text[warm].T @ arrays["item_factors"][warm])
         arrays["item_factors"][~warm] = text[~warm] @ text_map
-        return arrays
+        return arrays | {"text_map": np.ascontiguousarray(text_map)}
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Place the items by the map from their text."""
+        n_fitted = len(arrays["item_factors"])
+        placed = data.item_vectors[n_fitted:] @ arrays["text_map"]
+        return arrays | {"item_factors": np.concatenate([arrays["item_factors"], placed])}
 
 
 class RecentFeatureIALS(FeatureIALS):

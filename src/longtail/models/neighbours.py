@@ -13,7 +13,12 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.models.base import Recommender, TrainingData
-from longtail.models.graphs import cooccurrence_graph, keep_strongest
+from longtail.models.graphs import (
+    append_items,
+    cooccurrence_graph,
+    keep_strongest,
+    nearer_than_weakest,
+)
 
 
 class NeighbourModel(Recommender):
@@ -37,9 +42,7 @@ class NeighbourModel(Recommender):
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the recency-weighted sum over each user's items."""
-        histories = data.histories
-        recency = histories.recency_weights(self.recency_decay)
-        profile = histories.matrix(histories.weights * recency)[users]
+        profile = data.histories.profiles(users, self.recency_decay)
         return (profile @ unpack_sparse("graph", arrays)).toarray()
 
 
@@ -66,6 +69,12 @@ class ItemKNN(NeighbourModel):
         """Return the co-consumption graph."""
         return cooccurrence_graph(data.histories.matrix(), self.shrinkage, self.neighbours)
 
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Give the items no neighbours: nobody has them."""
+        graph = unpack_sparse("graph", arrays)
+        graph.resize(data.histories.n_items, data.histories.n_items)
+        return pack_sparse("graph", graph)
+
 
 class TextKNN(NeighbourModel):
     """Item neighbours by the cosine of their language vectors; new items have them too."""
@@ -89,6 +98,17 @@ class TextKNN(NeighbourModel):
         graph = keep_strongest(getattr(data, self.reads[0]), self.neighbours)
         graph.data **= self.sharpness
         return graph
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Put the items where their neighbours in the data are."""
+        graph, all_items = unpack_sparse("graph", arrays), getattr(data, self.reads[0])
+        n_items = graph.shape[0]
+        below, beside = all_items[n_items:], all_items[:n_items, n_items:]
+        for part in (below, beside):
+            part.data **= self.sharpness
+        beside = nearer_than_weakest(beside, graph, self.neighbours)
+        below = keep_strongest(below, self.neighbours)
+        return pack_sparse("graph", append_items(graph, beside, below))
 
 
 class RecentItemKNN(ItemKNN):

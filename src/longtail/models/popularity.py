@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
-from longtail.models.base import Recommender, TrainingData
+from longtail.models.base import Recommender, TrainingData, rows_below
 
 
 class Popularity(Recommender):
@@ -21,3 +21,7 @@ class Popularity(Recommender):
     ) -> NDArray[np.float32]:
         """Return the same counts for every user."""
         return np.tile(arrays["item_scores"], (len(users), 1))
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Count nobody for the items."""
+        return {"item_scores": rows_below(arrays["item_scores"], data.histories.n_items)}

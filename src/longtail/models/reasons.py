@@ -14,6 +14,8 @@ from longtail.models.graphs import keep_strongest
 from longtail.text.keywords import SEPARATOR, KeywordTable
 
 SHARE_PREFIX = "contribution_"
+# User-item pairs whose closeness to all of the user's items is held in memory at once.
+PAIRS = 20_000
 
 
 def strongest_own_item(
@@ -33,11 +35,13 @@ def strongest_own_item(
     Returns:
         (n,) item indices, -1 where none of the user's items is close to it.
     """
-    closeness = sp.csr_array(graph[items].multiply(histories.matrix()[users]))
-    closeness.sort_indices()
-    best = keep_strongest(closeness, 1)
-    own = np.full(len(users), -1, dtype=np.int64)
-    own[np.diff(best.indptr) > 0] = best.indices
+    own, matrix = np.full(len(users), -1, dtype=np.int64), histories.matrix()
+    for start in range(0, len(users), PAIRS):
+        rows = slice(start, start + PAIRS)
+        closeness = sp.csr_array(graph[items[rows]].multiply(matrix[users[rows]]))
+        closeness.sort_indices()
+        best = keep_strongest(closeness, 1)
+        own[start + np.flatnonzero(np.diff(best.indptr))] = best.indices
     return own
 
 
@@ -57,10 +61,13 @@ def shared_keywords(
     known = (first >= 0) & (second >= 0)
     left, right = (np.where(known, items, 0) for items in (first, second))
     weights, held = keywords.weights, keywords.held
-    shared = weights[left].multiply(held[right]) + held[left].multiply(weights[right])
-    top = keep_strongest(sp.csr_array(shared), most)
-    found = np.split(keywords.vocabulary[top.indices], top.indptr[1:-1])
-    return [SEPARATOR.join(pair) if ok else "" for pair, ok in zip(found, known, strict=True)]
+    telling: list[str] = []
+    for start in range(0, len(first), PAIRS):
+        one, other = left[start : start + PAIRS], right[start : start + PAIRS]
+        shared = weights[one].multiply(held[other]) + held[one].multiply(weights[other])
+        top = keep_strongest(sp.csr_array(shared), most)
+        telling += map(SEPARATOR.join, np.split(keywords.vocabulary[top.indices], top.indptr[1:-1]))
+    return [pair if ok else "" for pair, ok in zip(telling, known, strict=True)]
 
 
 def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) -> pd.Series:

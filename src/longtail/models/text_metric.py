@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +30,7 @@ class TextMetric(Recommender):
 
     dimensions: int = Field(128, ge=1, description="Outputs of both towers.")
     epochs: int = Field(4, ge=1, description="Passes over the interactions.")
+    max_steps: int = Field(1500, ge=1, description="Batches, where the passes would have more.")
     batch_size: int = Field(1024, ge=2, description="Interactions in a batch.")
     learning_rate: float = Field(0.002, gt=0, description="Of Adam.")
     recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
@@ -39,11 +42,12 @@ class TextMetric(Recommender):
     evidence: ClassVar[str] = "its fit to your taste, as learned from words and choices"
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_map (d, dimensions) and item_vectors (n_items, dimensions)."""
+        """Return user_map, item_map (d, dimensions) and item_vectors (n_items, dimensions)."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(data.seed)
             user_map, item_map = self._train(data)
-        return {"user_map": user_map, "item_vectors": unit_length(data.item_vectors @ item_map)}
+        mapped = unit_length(data.item_vectors @ item_map)
+        return {"user_map": user_map, "item_map": item_map, "item_vectors": mapped}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
@@ -51,6 +55,11 @@ class TextMetric(Recommender):
         """Return the cosines between the mapped profiles and the mapped items."""
         profiles = user_profiles(data, users, self.recency_decay)
         return unit_length(profiles @ arrays["user_map"]) @ arrays["item_vectors"].T
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Map the vectors of the items as those of all others."""
+        added = unit_length(data.item_vectors[len(arrays["item_vectors"]) :] @ arrays["item_map"])
+        return arrays | {"item_vectors": np.concatenate([arrays["item_vectors"], added])}
 
     def _train(self, data: TrainingData) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         histories = data.histories
@@ -66,20 +75,23 @@ class TextMetric(Recommender):
         log_sharpness = torch.nn.Parameter(torch.tensor(np.log(10.0), dtype=torch.float32))
         optimiser = torch.optim.Adam([*towers, log_sharpness], lr=self.learning_rate)
         usable = torch.nonzero(torch.from_numpy(histories.history_lengths())[users] > 1)[:, 0]
-        for _ in range(self.epochs):
-            for batch in usable[torch.randperm(len(usable))].split(self.batch_size):
-                user, item = users[batch], items[batch]
-                others = sums[user] - own[batch, None] * vectors[item]
-                left = torch.nn.functional.normalize(others @ towers[0], dim=1)
-                right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
-                logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
-                logits = logits - self.popularity_correction * log_share[item]
-                same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
-                same.fill_diagonal_(False)
-                logits = logits.masked_fill(same, -torch.inf)
-                loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
+        for batch in islice(self._batches(usable), self.max_steps):
+            user, item = users[batch], items[batch]
+            others = sums[user] - own[batch, None] * vectors[item]
+            left = torch.nn.functional.normalize(others @ towers[0], dim=1)
+            right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
+            logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
+            logits = logits - self.popularity_correction * log_share[item]
+            same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
+            same.fill_diagonal_(False)
+            logits = logits.masked_fill(same, -torch.inf)
+            loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
         user_map, item_map = (tower.detach().numpy() for tower in towers)
         return user_map, item_map
+
+    def _batches(self, usable: torch.Tensor) -> Iterator[torch.Tensor]:
+        for _ in range(self.epochs):
+            yield from usable[torch.randperm(len(usable))].split(self.batch_size)

@@ -18,9 +18,7 @@ def user_profiles(
     data: TrainingData, users: NDArray[np.int64], decay: float
 ) -> NDArray[np.float32]:
     """Return (len(users), d) float32 recency-weighted sums of item vectors, of unit length."""
-    histories = data.histories
-    weights = histories.weights * histories.recency_weights(decay)
-    return unit_length(histories.matrix(weights)[users] @ data.item_vectors)
+    return unit_length(data.histories.profiles(users, decay) @ data.item_vectors)
 
 
 class TextProfile(Recommender):
@@ -43,3 +41,7 @@ class TextProfile(Recommender):
     ) -> NDArray[np.float32]:
         """Return the cosines of profiles and item vectors."""
         return user_profiles(data, users, self.recency_decay) @ arrays["item_vectors"].T
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Compare profiles with the vectors of the items too."""
+        return {"item_vectors": data.item_vectors}

@@ -97,11 +97,11 @@ def validation_ndcg(
     k: int,
 ) -> float:
     """Return the mean NDCG@k over the validation users, all unseen items being candidates."""
-    seen = data.histories.matrix()
     values = []
-    for start_users in user_blocks(targets.users, data.histories.n_items):
-        rows = np.searchsorted(targets.users, start_users)
-        items, _ = rank_unseen(recommender.score(arrays, data, start_users), seen[start_users], k)
+    for users in user_blocks(targets.users, data.histories.n_items):
+        rows = np.searchsorted(targets.users, users)
+        scores = recommender.score(arrays, data, users)
+        items, _ = rank_unseen(scores, data.histories.profiles(users), k)
         values.append(ndcg(items, targets.relevant[rows]))
     return float(np.concatenate(values).mean())
 

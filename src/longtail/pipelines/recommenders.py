@@ -235,7 +235,9 @@ def training_data(
     past = pd.concat([train, validation]) if with_validation else train
     histories = histories_of(past, item_groups, user_groups)
     for name in {"item_vectors", "item_embeddings"} & read.keys():
-        (read[name],) = (array for key, array in read[name].items() if not key.startswith("curve."))
+        # Controls put whitened vectors in the place of embeddings.
+        key = "embeddings" if "embeddings" in read[name] else "vectors"
+        read[name] = read[name][key]
     if "item_texts" in read:
         read["item_texts"] = read["item_texts"]["text"].to_numpy(dtype=object)
     if "ratings" in read:

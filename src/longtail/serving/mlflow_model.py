@@ -11,6 +11,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 from threadpoolctl import threadpool_limits
 
+from longtail.errors import UserError
 from longtail.serving.hybrid import ServedHybrid
 
 ARTIFACT = "hybrid"
@@ -19,6 +20,7 @@ SIGNATURE = ModelSignature(
         [
             ColSpec(DataType.string, "user_id", required=False),
             ColSpec(Array(DataType.string), "item_ids", required=False),
+            ColSpec(DataType.string, "text", required=False),
         ]
     ),
     outputs=Schema(
@@ -31,7 +33,13 @@ SIGNATURE = ModelSignature(
             ColSpec(DataType.string, "reason"),
         ]
     ),
-    params=ParamSchema([ParamSpec("k", DataType.long, 10)]),
+    params=ParamSchema(
+        [
+            ParamSpec("k", DataType.long, 10),
+            ParamSpec("new_item_ids", DataType.string, [], shape=(-1,)),
+            ParamSpec("new_item_texts", DataType.string, [], shape=(-1,)),
+        ]
+    ),
 )
 
 
@@ -53,19 +61,41 @@ class HybridModel(PythonModel):
 
         Args:
             context: of MLflow.
-            model_input: user_id, or item_ids (a list) for a user whom the model does not know.
-            params: ``k``, the length of the lists.
+            model_input: user_id, or item_ids (a list) for a user whom the model does not know;
+                text, a sentence, for somebody who says what to look for.
+            params: ``k``, the length of the lists; ``new_item_ids`` and ``new_item_texts``, items
+                that are not in the catalogue and are ranked too.
+
+        Raises:
+            UserError: the request cannot be answered.
         """
-        k = int((params or {}).get("k", 10))
+        given = params or {}
+        k, new_items = int(given.get("k", 10)), _new_items(given)
         # One request is little arithmetic: threads for it cost more than they save.
         with threadpool_limits(1):
             lists = [
-                self._served.recommend(_given(row.get("user_id")), _given(row.get("item_ids")), k)
+                self._served.recommend(
+                    _given(row.get("user_id")),
+                    _given(row.get("item_ids")),
+                    k,
+                    text=_given(row.get("text")),
+                    new_items=new_items,
+                )
                 for row in model_input.to_dict(orient="records")
             ]
         for number, table in enumerate(lists):
             table.insert(0, "request", number)
         return pd.concat(lists, ignore_index=True)
+
+
+def _new_items(params: dict[str, Any]) -> dict[str, str]:
+    ids, texts = (list(params.get(name, [])) for name in ("new_item_ids", "new_item_texts"))
+    if len(ids) != len(texts):
+        raise UserError(
+            f"new_item_ids has {len(ids)} entries and new_item_texts {len(texts)}: give each new"
+            " item one text."
+        )
+    return dict(zip(map(str, ids), map(str, texts), strict=True))
 
 
 def _given(value: Any) -> Any:

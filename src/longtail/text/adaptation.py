@@ -19,7 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from longtail.arrays import Arrays
 from longtail.text.whitening import unit_length
+
+# Of the logarithm of a word piece's weight.
+MOST_WEIGHT = 5.0
 
 
 class AdaptationParameters(BaseModel):
@@ -95,6 +99,17 @@ class ItemTower(torch.nn.Module):
         for embedding in (self.token_vectors, self.token_weights):
             torch.nn.init.zeros_(embedding.weight)
 
+    def learned(self) -> Arrays:
+        """Return map and, of trained word pieces, token_ids, token_vectors and token_weights."""
+        vectors, weights = self.token_vectors.weight.detach(), self.token_weights.weight.detach()
+        trained = torch.nonzero(vectors.any(dim=1) | weights.any(dim=1))[:, 0]
+        return {
+            "map": self.map.detach().numpy(),
+            "token_ids": trained.numpy(),
+            "token_vectors": vectors[trained].numpy(),
+            "token_weights": weights[trained, 0].clamp(-MOST_WEIGHT, MOST_WEIGHT).exp().numpy(),
+        }
+
     def forward(self, items: NDArray[np.int64], kept: NDArray[np.bool_] | None) -> torch.Tensor:
         """Return (len(items), d) unit vectors; ``kept`` says which of their word pieces count."""
         lengths = self.starts[items + 1] - self.starts[items]
@@ -104,7 +119,7 @@ class ItemTower(torch.nn.Module):
         if kept is not None:
             places, rows = places[kept[: len(places)]], rows[kept[: len(places)]]
         ids, owner = self.token_ids[torch.from_numpy(places)], torch.from_numpy(rows)
-        weights = self.token_weights(ids)[:, 0].clamp(-5, 5).exp()
+        weights = self.token_weights(ids)[:, 0].clamp(-MOST_WEIGHT, MOST_WEIGHT).exp()
         totals = torch.zeros(len(items)).index_add(0, owner, weights)
         words = torch.zeros(len(items), self.vectors.shape[1])
         shares = (weights / totals[owner])[:, None]
@@ -118,8 +133,8 @@ def adapt_vectors(
     tokens: sp.csr_array,
     pairs: ItemPairs,
     parameters: AdaptationParameters,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the adapted vectors of all items, and the loss of every step.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Arrays]:
+    """Return the adapted vectors of all items, the loss of every step, and what was learned.
 
     Each item of a pair has to find the other among the items of its batch: a symmetric softmax over
     cosines (van den Oord, Li, Vinyals: Contrastive Predictive Coding, 2018), corrected for how
@@ -133,7 +148,7 @@ def adapt_vectors(
         parameters: see there.
 
     Returns:
-        (n_items, d) float32 of unit length, and (n_steps,) float32.
+        (n_items, d) float32 of unit length, (n_steps,) float32, and what ``adapt_texts`` needs.
     """
     generator = np.random.default_rng(parameters.seed)
     tower = ItemTower(vectors, tokens)
@@ -162,7 +177,29 @@ def adapt_vectors(
     with torch.no_grad():
         blocks = np.array_split(np.arange(len(vectors)), -(-len(vectors) // 4096))
         adapted = torch.cat([tower(block, None) for block in blocks]).numpy()
-    return unit_length(adapted), np.array(losses, dtype=np.float32)
+    return unit_length(adapted), np.array(losses, dtype=np.float32), tower.learned()
+
+
+def adapt_texts(
+    learned: Arrays, vectors: NDArray[np.float32], tokens: sp.csr_array
+) -> NDArray[np.float32]:
+    """Return the adapted vectors of texts that the training did not see.
+
+    Args:
+        learned: as ``adapt_vectors`` returned it.
+        vectors: (n, d) float32 language vectors of unit length.
+        tokens: (n, n_tokens) non-zero where a text holds a word piece.
+
+    Returns:
+        (n, d) float32 of unit length.
+    """
+    # A word piece that the training did not meet says nothing, but takes its share of the text.
+    weight = np.ones(tokens.shape[1], dtype=np.float32)
+    weight[learned["token_ids"]] = learned["token_weights"]
+    weighted = tokens.multiply(weight).tocsr()
+    totals = np.maximum(weighted.sum(axis=1), 1e-12)
+    words = (weighted[:, learned["token_ids"]] @ learned["token_vectors"]) / totals[:, None]
+    return unit_length((vectors @ learned["map"] + words).astype(np.float32))
 
 
 def _batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -158,4 +158,14 @@ class KeywordTable:
             vocabulary=np.asarray(vocabulary, dtype=object),
             weights=sp.csr_array((weights.astype(np.float32), (rows, codes)), shape=size),
             held=phrases_held(texts.tolist(), list(vocabulary)),
+        )
+
+    def with_texts(self, texts: Sequence[str]) -> KeywordTable:
+        """Return the table with more texts at its end, which have no keywords of their own."""
+        none = sp.csr_array((len(texts), len(self.vocabulary)), dtype=np.float32)
+        held = phrases_held(texts, list(self.vocabulary))
+        return replace(
+            self,
+            weights=sp.csr_array(sp.vstack([self.weights, none])),
+            held=sp.csr_array(sp.vstack([self.held, held])),
         )

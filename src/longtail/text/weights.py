@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def resolve_model(model: str, parameter: str) -> str:
             f"neither a folder 'model' nor a {GGUF} file. Name a local folder or a hub id."
         )
     return str(found[0])
+
+
+def packages_of(model: str) -> tuple[str, ...]:
+    """Return the distributions that a model parameter needs, beside those that every model does."""
+    if not model.startswith(PACKAGE_PREFIX):
+        return ()
+    carriers = packages_distributions().get(model.removeprefix(PACKAGE_PREFIX), [])
+    reader = GGUF_NEEDS if resolve_model(model, "model").endswith(GGUF) else ()
+    return (*sorted(set(carriers)), *reader)
 
 
 def _folder_of(package: str) -> Path | None:

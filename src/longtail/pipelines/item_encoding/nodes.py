@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
 from longtail.models.base import TrainingData
-from longtail.models.graphs import nearest_by_cosine
+from longtail.models.nearest import find_neighbours
 from longtail.models.neighbours import RecentTextKNN
 from longtail.models.tuning import (
     TuningParameters,
@@ -35,8 +35,9 @@ from longtail.text.keywords import (
     phrases_held,
 )
 from longtail.text.summaries import summarise
+from longtail.text.text_map import LEARNED
 from longtail.text.tfidf import tfidf_vectors
-from longtail.text.whitening import whiten
+from longtail.text.whitening import Whitening, whiten
 
 logger = logging.getLogger(__name__)
 
@@ -158,15 +159,25 @@ def whiten_embeddings(
     train: pd.DataFrame,
     parameters: ItemEncodingParameters,
 ) -> Vectors:
-    """Centre and whiten the embeddings by the items of the training period."""
-    vectors = whiten(
-        item_embeddings["embeddings"],
-        known=(item_texts["text"] != "").to_numpy(),
-        reference=item_texts["item_id"].isin(train["item_id"]).to_numpy(),
-        strength=parameters.whitening_strength,
-        dimensions=parameters.dimensions,
-    )
-    return {"vectors": vectors}
+    """Centre and whiten the embeddings by the items of the training period.
+
+    Returns:
+        vectors, and the whitening itself, for texts that come later.
+    """
+    known = (item_texts["text"] != "").to_numpy()
+    reference = item_texts["item_id"].isin(train["item_id"]).to_numpy()
+    return _whitened(item_embeddings["embeddings"], known, known & reference, parameters)
+
+
+def _whitened(
+    vectors: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    fitted: NDArray[np.bool_],
+    parameters: ItemEncodingParameters,
+) -> Vectors:
+    strength, dimensions = parameters.whitening_strength, parameters.dimensions
+    whitening = Whitening.fit(vectors[fitted], strength, dimensions)
+    return {"vectors": whitening.apply(vectors, known)} | whitening.to_arrays()
 
 
 def encode_tfidf(
@@ -198,8 +209,9 @@ def adapt_to_behaviour(
 ) -> Vectors:
     """Train the vectors on what the same users chose in the training period, and whiten them.
 
-    The loss of each step is kept as ``curve.adaptation_loss``. Without pairs to learn from, or with
-    no epochs, the vectors stay as they are.
+    What was learned is kept for texts that come later, the loss of each step as
+    ``curve.adaptation_loss``. Without pairs to learn from, or with no epochs, the vectors stay as
+    they are.
     """
     histories = histories_of(train, item_groups, user_groups)
     adaptation = parameters.adaptation
@@ -208,15 +220,11 @@ def adapt_to_behaviour(
     )
     if adaptation.epochs == 0 or len(pairs.first) == 0:
         return vectors
-    adapted, losses = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
-    whitened = whiten(
-        adapted,
-        known=(item_texts["text"] != "").to_numpy(),
-        reference=histories.item_counts() > 0,
-        strength=parameters.whitening_strength,
-        dimensions=parameters.dimensions,
-    )
-    return {"vectors": whitened, "curve.adaptation_loss": losses}
+    adapted, losses, learned = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
+    known = (item_texts["text"] != "").to_numpy()
+    whitened = _whitened(adapted, known, known & (histories.item_counts() > 0), parameters)
+    later = {f"{LEARNED}{name}": array for name, array in learned.items()}
+    return whitened | later | {"curve.adaptation_loss": losses}
 
 
 def choose_vectors(
@@ -232,26 +240,35 @@ def choose_vectors(
     """Take the frozen or the adapted vectors, whichever finds the better text neighbours.
 
     Returns:
-        The vectors, their neighbours, those of the frozen vectors, and the validation NDCG of both.
+        The vectors, their neighbours, those of the frozen vectors, and of both the validation NDCG
+        and the share of the true neighbours that the search found.
     """
     histories = histories_of(train, item_groups, user_groups)
     held_out = histories_of(validation, item_groups, user_groups).matrix()
     targets = validation_targets(histories, held_out, tuning.max_users, tuning.seed)
     kinds = {"frozen": language_vectors["vectors"], "adapted": adapted_vectors["vectors"]}
-    graphs = {kind: nearest_by_cosine(z, parameters.neighbours) for kind, z in kinds.items()}
+    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
+    found = {kind: find_neighbours(z, size, exact_up_to) for kind, z in kinds.items()}
+    graphs = {kind: graph for kind, (graph, _) in found.items()}
     quality = {
         kind: text_neighbour_ndcg(TrainingData(histories, z, graphs[kind]), targets, tuning.k)
         for kind, z in kinds.items()
     }
     chosen = max(quality, key=lambda kind: quality[kind])
     logger.info("Text neighbours on validation, NDCG@%d: %s.", tuning.k, _in_words(quality))
-    choice = {"chosen": chosen, f"validation_ndcg_at_{tuning.k}": quality}
+    choice = {
+        "chosen": chosen,
+        f"validation_ndcg_at_{tuning.k}": quality,
+        "neighbour_recall": {kind: recall for kind, (_, recall) in found.items()},
+    }
     return {"vectors": kinds[chosen]}, graphs[chosen], graphs["frozen"], choice
 
 
 def find_text_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
     """Return the nearest items of each item by the cosine of their vectors."""
-    return nearest_by_cosine(vectors["vectors"], parameters.neighbours)
+    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
+    graph, _ = find_neighbours(vectors["vectors"], size, exact_up_to)
+    return graph
 
 
 def text_neighbour_ndcg(data: TrainingData, targets: ValidationTargets, k: int) -> float:

@@ -51,3 +51,9 @@ class ItemEncodingParameters(BaseModel):
     understanding: UnderstandingParameters = UnderstandingParameters()
     tfidf_seed: int = Field(42, ge=0, description="Seed of the reduction of the TF-IDF vectors.")
     neighbours: int = Field(100, ge=1, description="Nearest items by text that are kept.")
+    exact_neighbours_up_to: int = Field(
+        50_000,
+        ge=0,
+        description="Items up to which nearest items are found by comparing every pair; in a"
+        " larger catalogue by cells, with the recall measured.",
+    )
