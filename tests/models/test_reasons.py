@@ -73,5 +73,5 @@ def test_behaviour_comes_first() -> None:
         recommendations, tiny_data().histories, TITLES, KEYWORDS, GRAPH, GRAPH, DESCRIPTIONS
     )
     assert reasons["sentence"][0].startswith(
-        "People who chose 'Blue rug' also chose this, and it reads like 'Blue rug' (rug)."
+        "People who chose 'Blue rug' also chose this, and reads like it (rug)."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from longtail.models.graphs import keep_strongest
 from longtail.text.keywords import SEPARATOR, KeywordTable
 
 SHARE_PREFIX = "contribution_"
+TITLE_LENGTH = 70
 # User-item pairs whose closeness to all of the user's items is held in memory at once.
 PAIRS = 20_000
 
@@ -89,13 +91,14 @@ def write_sentences(reasons: pd.DataFrame) -> pd.Series:
         reasons: own_title_by_behaviour, own_title_by_text, keywords ("" where there is none) and
             main_source (words).
     """
-    behaviour = reasons["own_title_by_behaviour"]
-    text = reasons["own_title_by_text"]
+    behaviour = reasons["own_title_by_behaviour"].map(_shortened)
+    text = reasons["own_title_by_text"].map(_shortened)
     by_behaviour = np.where(
         behaviour != "", "people who chose '" + behaviour + "' also chose this", ""
     )
     words = np.where(reasons["keywords"] != "", " (" + reasons["keywords"] + ")", "")
-    by_text = np.where(text != "", "it reads like '" + text + "'" + words, "")
+    like = np.where(behaviour == text, "reads like it", "it reads like '" + text + "'")
+    by_text = np.where(text != "", pd.Series(like, index=reasons.index) + words, "")
     both = np.where((by_behaviour != "") & (by_text != ""), ", and ", "")
     by_share = "it is here for " + reasons["main_source"]
     joined = pd.Series(by_behaviour + both + by_text, index=reasons.index)
@@ -148,6 +151,11 @@ def explain(
         }
     )
     return reasons.assign(sentence=write_sentences(reasons))
+
+
+def _shortened(title: str) -> str:
+    """Return a title that a sentence can hold: cut after a word where it is long."""
+    return textwrap.shorten(title, TITLE_LENGTH, placeholder=" ...")
 
 
 def _pick(values: NDArray[np.object_], positions: NDArray[np.int64]) -> NDArray[np.object_]:
