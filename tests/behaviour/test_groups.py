@@ -1,6 +1,7 @@
+import numpy as np
 import pandas as pd
 
-from longtail.behaviour.groups import item_groups, user_groups
+from longtail.behaviour.groups import item_groups, popularity_groups, user_groups
 
 
 def test_a_fifth_of_the_warm_items_is_head_with_ties_by_id():
@@ -28,3 +29,10 @@ def test_active_users_have_the_longest_histories():
 
 def test_few_users_are_all_quiet():
     assert user_groups(pd.Series(["a"]), pd.Series({"a": 2}))["user_group"].tolist() == ["quiet"]
+
+
+def test_groups_by_count() -> None:
+    groups = popularity_groups(np.array([5, 0, 9, 1, 2, 3]))
+    assert np.flatnonzero(groups["head"]).tolist() == [2]
+    assert np.flatnonzero(groups["cold"]).tolist() == [1]
+    assert np.flatnonzero(groups["tail"]).tolist() == [0, 3, 4, 5]

@@ -12,7 +12,6 @@ from longtail.models.hybrid import (
     choose_tail_emphasis,
     contains,
     fit_hybrid,
-    popularity_groups,
     recommend_hybrid,
 )
 from longtail.models.neighbours import ItemKNN, TextKNN
@@ -134,13 +133,6 @@ def test_knob_rule_does_not_pay_for_a_tail_that_may_be_chance() -> None:
 def test_knob_rule_keeps_most_of_the_head_where_none_is_safe() -> None:
     front = [point(0.0, 0.2, -0.01, 0.1), point(0.1, 0.2, -0.02, 0.2)]
     assert choose_tail_emphasis(front, one_user(front), PARAMETERS) == 0.0
-
-
-def test_groups_by_count() -> None:
-    groups = popularity_groups(np.array([5, 0, 9, 1, 2, 3]))
-    assert np.flatnonzero(groups["head"]).tolist() == [2]
-    assert np.flatnonzero(groups["cold"]).tolist() == [1]
-    assert np.flatnonzero(groups["tail"]).tolist() == [0, 3, 4, 5]
 
 
 def test_contains_looks_up_coordinates() -> None:

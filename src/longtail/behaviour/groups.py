@@ -4,8 +4,24 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 TOP_SHARE = 0.2
+
+Masks = dict[str, NDArray[np.bool_]]
+
+
+def popularity_groups(counts: NDArray[np.int64]) -> Masks:
+    """Return masks of head, tail and cold items.
+
+    Args:
+        counts: (n_items,) interactions in catalogue order.
+
+    Returns:
+        "head" (the top fifth of the items with interactions, at least one; ties go to the first),
+        "tail" (the others with interactions), "cold" (none).
+    """
+    return _top_and_rest(counts, ("head", "tail", "cold"), at_least=1)
 
 
 def item_groups(item_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
@@ -16,12 +32,10 @@ def item_groups(item_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
         counts: Interactions in train and validation, indexed by item_id; items without may lack.
 
     Returns:
-        item_id, interaction_count int64, item_group: "head" (the top fifth of the items with
-        interactions, at least one; ties by item_id), "tail" (the others with interactions) or
-        "cold" (none).
+        item_id, interaction_count int64, item_group: see ``popularity_groups``.
     """
     count = _counts_of(item_ids, counts)
-    groups = _top_and_rest(item_ids, count, names=("head", "tail", "cold"), at_least=1)
+    groups = _names(popularity_groups(count))
     return pd.DataFrame({"item_id": item_ids, "interaction_count": count, "item_group": groups})
 
 
@@ -37,7 +51,7 @@ def user_groups(user_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
         longest histories; ties by user_id), "quiet" (the others with a history) or "new" (none).
     """
     count = _counts_of(user_ids, counts)
-    groups = _top_and_rest(user_ids, count, names=("active", "quiet", "new"), at_least=0)
+    groups = _names(_top_and_rest(count, ("active", "quiet", "new"), at_least=0))
     return pd.DataFrame({"user_id": user_ids, "history_length": count, "user_group": groups})
 
 
@@ -46,12 +60,16 @@ def _counts_of(ids: pd.Series, counts: pd.Series) -> np.ndarray:
 
 
 def _top_and_rest(
-    ids: pd.Series, count: np.ndarray, *, names: tuple[str, str, str], at_least: int
-) -> np.ndarray:
-    """Name the top fifth of the ids with a count, the rest of them, and those without any."""
-    top, rest, none = names
-    n_top = max(at_least, math.floor(TOP_SHARE * np.count_nonzero(count)))
-    order = np.lexsort((ids.to_numpy(dtype=object).astype(str), -count))
-    groups = np.where(count > 0, rest, none).astype(object)
-    groups[order[:n_top]] = top
-    return groups
+    counts: NDArray[np.int64], names: tuple[str, str, str], *, at_least: int
+) -> Masks:
+    """Return masks of the top fifth of those with a count, of the others, and of those without."""
+    counted = counts > 0
+    n_top = max(at_least, math.floor(TOP_SHARE * np.count_nonzero(counted)))
+    top = np.zeros(len(counts), dtype=bool)
+    top[np.argsort(-counts, kind="stable")[:n_top]] = True
+    return dict(zip(names, (top, counted & ~top, ~counted & ~top), strict=True))
+
+
+def _names(masks: Masks) -> NDArray[np.object_]:
+    """Return the name of the mask that each place is in."""
+    return np.select(list(masks.values()), list(masks), "").astype(object)

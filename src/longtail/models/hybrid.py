@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
+from longtail.behaviour.groups import popularity_groups
 from longtail.behaviour.histories import Histories
 from longtail.models.base import TrainingData
 from longtail.models.candidates import Candidates, FittedModel, find_candidates
@@ -382,15 +383,6 @@ def judge_lists(
         summary[f"recall_{group}"] = float(recalls[group].mean()) if len(recalls[group]) else 0.0
     summary["coverage"] = len(np.unique(item)) / len(counts)
     return JudgedLists(summary, recalls["head"], recalls["tail"])
-
-
-def popularity_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-    """Return masks of head (the fifth of the warm items with most users), tail and cold items."""
-    warm = counts > 0
-    head = np.zeros(len(counts), dtype=bool)
-    by_count = np.argsort(-counts, kind="stable")
-    head[by_count[: max(1, int(0.2 * warm.sum()))]] = True
-    return {"head": head, "tail": warm & ~head, "cold": ~warm}
 
 
 def _head_recall_of(
