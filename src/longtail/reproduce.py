@@ -31,6 +31,8 @@ from longtail.hooks.lineage import LINEAGE_FILE, git, package_versions
 from longtail.hooks.versions import follows_newest
 
 LEADERBOARD = "leaderboard"
+# The scratch run is thrown away with its MLflow store.
+NUMBERS_ONLY = {"log_model": False, "log_trials": False, "system_metrics": False}
 KEY = ("model", "metric", "k", "item_group", "user_group")
 # What the scratch run executes; it reads its order from the standard input.
 RUNNER = """
@@ -89,7 +91,11 @@ def reproduce(project: Path, client: MlflowClient, run_id: str) -> Comparison:
             globals_, catalog = opened(project, lineage["env"])
             data_root = Path(folder) / "data"
             bring_inputs(catalog, lineage["inputs"], project / globals_["data_root"], data_root)
-            write_globals(scratch, lineage["env"], globals_ | {"data_root": str(data_root)})
+            overlays = {
+                "globals": globals_ | {"data_root": str(data_root)},
+                "tracking": NUMBERS_ONLY,
+            }
+            overlay(scratch, lineage["env"], overlays)
             execute(scratch, lineage)
             made = newest_leaderboard(data_root)
         finally:
@@ -181,11 +187,12 @@ def bring_inputs(
             )
 
 
-def write_globals(scratch: Path, env: str | None, values: Mapping[str, Any]) -> None:
-    """Overlay the configuration of an environment with resolved globals."""
+def overlay(scratch: Path, env: str | None, files: Mapping[str, Mapping[str, bool | str]]) -> None:
+    """Overlay files of the configuration with values for an environment."""
     folder = scratch / "conf" / (env or "local")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "globals.yml").write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
+    for name, values in files.items():
+        (folder / f"{name}.yml").write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
 
 
 def execute(scratch: Path, lineage: Mapping[str, Any]) -> None:

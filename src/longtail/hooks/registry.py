@@ -48,6 +48,9 @@ PACKAGES = (
     "transformers",
 )
 
+# What is served with the hybrid and no node of hybrid_scoring reads.
+TEXT_MAP = ("vector_choice", "adapted_vectors", "language_vectors")
+
 
 def makes_hybrid(pipeline: Pipeline) -> bool:
     """Whether a pipeline recommends with the hybrid, as it does with each newly fitted one."""

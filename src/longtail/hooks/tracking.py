@@ -47,8 +47,13 @@ from longtail.hooks.lineage import (
     upstream_parameters,
 )
 from longtail.hooks.records import RunRecords, has_ended, this_process
-from longtail.hooks.registry import REGISTERED_MODEL, log_hybrid, makes_hybrid
-from longtail.hooks.versions import input_versions, is_parameter, set_load_version
+from longtail.hooks.registry import REGISTERED_MODEL, TEXT_MAP, log_hybrid, makes_hybrid
+from longtail.hooks.versions import (
+    input_versions,
+    is_parameter,
+    pin_newest_complete,
+    set_load_version,
+)
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
 with warnings.catch_warnings(record=True):
@@ -230,6 +235,7 @@ class TrackingHooks(MlflowHook):
         if self._parameters.log_trials:
             log_trials(self._client, run, saved_trials(pipeline, catalog))
         if self._parameters.log_model and makes_hybrid(pipeline):
+            pin_newest_complete(set(TEXT_MAP) - pipeline.datasets(), catalog, self._records)
             version = log_hybrid(self._client, self.run_id, catalog)
             logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
 
