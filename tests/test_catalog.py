@@ -1,5 +1,6 @@
 """Walks the real catalog, parameters and pipelines of every environment."""
 
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kedro.validation.type_extractor import TypeExtractor
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_MEMORY = {"{default}": {"type": "kedro.io.MemoryDataset"}}
-LAYERS = {
+LAYERS = (
     "raw",
     "intermediate",
     "primary",
@@ -22,7 +23,7 @@ LAYERS = {
     "models",
     "model output",
     "reporting",
-}
+)
 
 
 @pytest.fixture(params=["base", "canonical", "test", "private", "spark"])
@@ -68,6 +69,23 @@ def test_every_entry_has_a_known_layer(entries: dict[str, Any]) -> None:
         for name, entry in entries.items()
     }
     assert {name: layer for name, layer in layers.items() if layer not in LAYERS} == {}
+
+
+def test_layers_form_no_circle(patterns: CatalogConfigResolver) -> None:
+    # Kedro-Viz shows no layer at all where one leads back to itself through others.
+    def layer(name: str) -> str | None:
+        metadata = patterns.resolve_pattern(name).get("metadata") or {}
+        return metadata.get("kedro-viz", {}).get("layer")
+
+    edges = {
+        (layer(source), layer(target))
+        for node in pipelines["__default__"].nodes
+        for source in node.inputs
+        for target in node.outputs
+        if not source.startswith("param")
+    }
+    followers = {name: {b for a, b in edges if a == name and b != name} for name in LAYERS}
+    list(TopologicalSorter({name: followers[name] - {None} for name in LAYERS}).static_order())
 
 
 def test_no_entry_uses_pickle(entries: dict[str, Any]) -> None:
