@@ -47,12 +47,12 @@ def cooccurrence_graph(
     for items in np.array_split(np.arange(n_items), -(-n_items * n_items // cells)):
         closeness = (users_of[items] @ pattern).toarray() * scale[items, None] * scale
         closeness[np.arange(len(items)), items] = 0
-        strongest.append(_strongest_of(closeness, neighbours))
+        strongest.append(strongest_of(closeness, neighbours))
     graph = sp.vstack(strongest, format="csr")
     return sp.csr_array(graph.maximum(graph.T))
 
 
-def _strongest_of(closeness: NDArray[np.float32], neighbours: int) -> sp.csr_array:
+def strongest_of(closeness: NDArray[np.float32], neighbours: int) -> sp.csr_array:
     """Return the largest positive entries of each row; of equal ones the lower columns."""
     columns = np.sort(top_items(closeness, neighbours), axis=1)
     values = np.take_along_axis(closeness, columns, axis=1)
@@ -87,7 +87,7 @@ def nearest_by_cosine(
     for items in np.array_split(np.arange(n_items), -(-n_items * n_items // cells)):
         cosines = vectors[items] @ vectors.T
         cosines[np.arange(len(items)), items] = -np.inf
-        nearest.append(_strongest_of(cosines, neighbours))
+        nearest.append(strongest_of(cosines, neighbours))
     return sp.vstack(nearest, format="csr")
 
 

@@ -10,8 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from longtail.models.base import top_items
-from longtail.models.graphs import nearest_by_cosine, positive_entries
+from longtail.models.graphs import nearest_by_cosine, positive_entries, strongest_of
 
 if TYPE_CHECKING:
     import faiss
@@ -111,8 +110,7 @@ def _search(
 def _exact(vectors: NDArray[np.float32], items: NDArray[np.int64], neighbours: int) -> sp.csr_array:
     cosines = vectors[items] @ vectors.T
     cosines[np.arange(len(items)), items] = -np.inf
-    columns = np.sort(top_items(cosines, neighbours), axis=1)
-    return positive_entries(columns, np.take_along_axis(cosines, columns, axis=1), len(vectors))
+    return strongest_of(cosines, neighbours)
 
 
 def _share_found(found: sp.csr_array, truth: sp.csr_array) -> float:
