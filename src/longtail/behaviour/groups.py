@@ -55,6 +55,19 @@ def user_groups(user_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"user_id": user_ids, "history_length": count, "user_group": groups})
 
 
+def draw_ids(ids: pd.Series, n: int, seed: int) -> list[str]:
+    """Draw identifiers at random, in ascending order; all where there are fewer than n.
+
+    Args:
+        ids: distinct identifiers in any order.
+        n: how many.
+        seed: seed of the draw.
+    """
+    eligible = np.sort(ids.to_numpy(dtype=object))
+    drawn = np.random.default_rng(seed).permutation(len(eligible))[:n]
+    return [str(one) for one in eligible[np.sort(drawn)]]
+
+
 def _counts_of(ids: pd.Series, counts: pd.Series) -> np.ndarray:
     return counts.reindex(ids).fillna(0).to_numpy(dtype=np.int64)
 

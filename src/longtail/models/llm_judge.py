@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from longtail.behaviour.groups import draw_ids
 from longtail.text.generator import GeneratorParameters
 
 LIST = "hybrid"
@@ -38,9 +38,7 @@ def draw_users(test: pd.DataFrame, user_groups: pd.DataFrame, n: int, seed: int)
         seed: seed of the draw.
     """
     with_history = user_groups.loc[user_groups["user_group"] != "new", "user_id"]
-    eligible = np.sort(with_history[with_history.isin(test["user_id"])].to_numpy(dtype=object))
-    drawn = np.random.default_rng(seed).permutation(len(eligible))[:n]
-    return [str(user) for user in eligible[np.sort(drawn)]]
+    return draw_ids(with_history[with_history.isin(test["user_id"])], n, seed)
 
 
 def write_questions(

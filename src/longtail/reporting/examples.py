@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
+
+from longtail.behaviour.groups import draw_ids
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ def draw_users(user_groups: pd.DataFrame, evaluated: pd.Series, n: int, seed: in
         seed: seed of the draw.
     """
     quiet = user_groups.loc[user_groups["user_group"] == "quiet", "user_id"]
-    eligible = np.sort(quiet[quiet.isin(evaluated)].to_numpy(dtype=object))
-    drawn = np.random.default_rng(seed).permutation(len(eligible))[:n]
-    return [str(user) for user in eligible[np.sort(drawn)]]
+    return draw_ids(quiet[quiet.isin(evaluated)], n, seed)
 
 
 def example_lists(
