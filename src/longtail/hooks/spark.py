@@ -23,6 +23,9 @@ class SparkHooks:
             settings = context.config_loader["spark"]
         except MissingConfigException:
             return
+        # The loader raises for a missing file in every environment but ``base`` itself.
+        if not settings:
+            return
         folder = Path(context.config_loader.conf_source) / str(context.env)
         start_spark(settings, folder / LOGGING)
 
