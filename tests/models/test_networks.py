@@ -27,9 +27,7 @@ NEW_ITEMS = 6
 SMALL = {"dimensions": 4, "batch_size": 32, "learning_rate": 0.01, "epochs": 5, "patience": 5}
 MODELS: dict[str, NetworkRecommender] = {
     "full softmax": SequenceTransformer(**SMALL, layers=1),
-    "sampled softmax": SequenceTransformer(
-        **SMALL, layers=1, full_softmax_items=0, sampled_items=20
-    ),
+    "sampled softmax": SequenceTransformer(**SMALL, layers=1, sampled_items=20),
     "interest": InterestNetwork(**SMALL | {"epochs": 10}, hidden=8),
     "attention": ClusterAttention(**SMALL, clusters=3, random_negatives=10),
 }
@@ -160,8 +158,8 @@ class CountingStore(CheckpointStore):
 
 def epoch_steps(model: NetworkRecommender, data: TrainingData) -> int:
     part = hold_out_last(data, model.validation_users).data
-    examples = model.objective(model.network(part), part).n_examples
-    return -(-examples // model.batch_size)
+    objective = model.objective(model.network(part), part)
+    return -(-objective.n_examples // objective.examples_in_batch(model.batch_size))
 
 
 def stop_in(patch: pytest.MonkeyPatch, step: int) -> None:
@@ -261,6 +259,16 @@ def test_attributes_take_part_in_the_attention(world: TrainingData) -> None:
     seeing = replace(blind, item_attributes=attributes)
     assert quality(MODELS["attention"], seeing) > 0.9
     assert quality(MODELS["attention"], blind) < 0.9
+
+
+def test_an_epoch_of_large_data_is_cut(world: TrainingData) -> None:
+    model = MODELS["interest"].model_copy(update={"epoch_batches": 2, "epochs": 1})
+    taken = []
+    undisturbed = torch.optim.AdamW.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", lambda self: taken.append(undisturbed(self)))
+        model.fit(world)
+    assert len(taken) == 2 < epoch_steps(model, world)
 
 
 def test_heads_must_divide_the_dimensions() -> None:

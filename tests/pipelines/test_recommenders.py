@@ -74,9 +74,14 @@ def test_a_model_that_only_the_refit_does_not_allow_is_left_out_too(
     assert len(caplog.messages) == 1
 
 
-def test_a_source_that_was_left_out_is_named() -> None:
+def test_a_source_that_the_data_do_not_allow_is_left_out() -> None:
     parts = {"popularity_hyperparameters": {"not_applicable": "..."}, "popularity_arrays": {}}
-    with pytest.raises(UserError, match=r"'popularity'.*hybrid\.sources"):
+    assert fitted_models({"popularity": Popularity}, ("popularity",), parts) == {}
+
+
+def test_a_source_that_nobody_wanted_to_fit_is_named() -> None:
+    parts = {"popularity_hyperparameters": {"not_wanted": "..."}, "popularity_arrays": {}}
+    with pytest.raises(UserError, match=r"'popularity'.*recommenders\.fitted.*hybrid\.sources"):
         fitted_models({"popularity": Popularity}, ("popularity",), parts)
 
 
@@ -96,7 +101,7 @@ def test_a_model_is_tuned_refitted_and_recommends(tables: dict[str, Any]) -> Non
 
 def test_a_model_that_is_not_wanted_is_not_fitted(tables: dict[str, Any]) -> None:
     hyperparameters, trials, arrays = tune_recommender("als", Popularity, CHOICE, TUNING, **tables)
-    assert hyperparameters == {"not_applicable": "als is not in the parameter recommenders.fitted."}
+    assert hyperparameters == {"not_wanted": "als is not in the parameter recommenders.fitted."}
     assert (trials, arrays) == ([], {})
 
 

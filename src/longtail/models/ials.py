@@ -149,8 +149,11 @@ class RecentFeatureIALS(FeatureIALS):
     evidence: ClassVar[str] = "the choices of people with your latest taste and its text"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **FeatureIALS.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": [0.5, 0.7, 0.85, 1.0],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points
+    # Where the order of a history means little, the plain form is the better one: it comes second.
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {**FeatureIALS.starting_points[0], "recency_decay": 0.7},
+        {**FeatureIALS.starting_points[0], "recency_decay": 1.0},
+        *({**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points[1:]),
     )

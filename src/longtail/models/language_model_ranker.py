@@ -19,7 +19,7 @@ from longtail.models.base import TrainingData, top_items
 from longtail.models.negatives import TextNeighbours, draw_earlier
 from longtail.models.sequences import Sequences
 from longtail.models.training import NetworkRecommender, Objective, device_of
-from longtail.text.weights import best_precision, model_options, pretrained, resolve_model
+from longtail.text.weights import best_precision, load_transformer
 
 PAIRS_AT_ONCE = 64
 FIRST_MATCH_WEIGHT = 3.0
@@ -301,21 +301,9 @@ def _parts(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
 
 def _load(model: str) -> tuple[Any, Any]:
     """Return tokenizer and transformer; of an encoder-decoder the encoder."""
-    import transformers  # noqa: PLC0415 heavy import
-
-    location = resolve_model(model, "language_model_ranker.model")
-    try:
-        name, file = pretrained(location)
-        options = model_options(file, torch.float32)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
-        body = transformers.AutoModel.from_pretrained(name, **options)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(
-            f"The language model '{model}' of LanguageModelRanker cannot be loaded: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer, body = load_transformer(
+        model, "language_model_ranker.model", "AutoModel", torch.float32
+    )
     return tokenizer, body.get_encoder() if body.config.is_encoder_decoder else body
 
 

@@ -30,17 +30,19 @@ class SequenceTransformer(NetworkRecommender):
     catalogue or, where it is large, over a sample that is corrected for its popularity.
     """
 
-    batch_size: int = Field(64, ge=1, description="Histories in a batch.")
+    batch_size: int = Field(512, ge=1, description="Interactions in a batch, about.")
+    epoch_batches: int = Field(
+        400, ge=1, description="Batches in an epoch; of larger data it takes a random part."
+    )
     epochs: int = Field(6, ge=1, description="Passes over the examples at most.")
     dimensions: int = Field(96, ge=2, description="Size of the vectors of the transformer.")
     layers: int = Field(2, ge=1, description="Blocks of the transformer.")
     heads: int = Field(2, ge=1, description="Attention heads; they divide the dimensions.")
     length: int = Field(30, ge=1, description="Latest items that are read.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of activations dropped.")
-    full_softmax_items: int = Field(
-        20_000, ge=0, description="Largest catalogue with a softmax over all items."
+    sampled_items: int = Field(
+        2000, ge=1, description="Items drawn for a batch; of a smaller catalogue all are taken."
     )
-    sampled_items: int = Field(2000, ge=1, description="Items drawn for a batch otherwise.")
     popularity_correction: float = Field(
         0.5,
         ge=0,
@@ -87,12 +89,10 @@ class SequenceTransformer(NetworkRecommender):
             device = device_of(network)
             rows, present = sequences.before(users[batch], ends[batch], self.length + 1)
             items = sequences.items[rows]
-            states = network(vectors[items[:, :-1]].to(device), present[:, :-1].to(device))
-            # The first item of a window is predicted by none.
-            wanted = present[:, 1:] & present[:, :-1]
-            targets = items[:, 1:][wanted]
-            states = states[wanted.to(device)]
-            if n_items <= self.full_softmax_items:
+            # The first item of a window is predicted by none, the last predicts none.
+            read, targets = items[:, :-1][present[:, :-1]], items[:, 1:][present[:, :-1]]
+            states = network(vectors[read].to(device), present[:, :-1].to(device))
+            if n_items <= self.sampled_items:
                 given = self.popularity_correction * share.log().float()
                 logits = network.logits(states, vectors.to(device), given.to(device))
                 return nn.functional.cross_entropy(logits, targets.to(device))
@@ -104,7 +104,12 @@ class SequenceTransformer(NetworkRecommender):
             logits = network.logits(states, vectors[candidates].to(device), given.to(device))
             return nn.functional.cross_entropy(logits, targets.to(device))
 
-        return Objective(len(users), loss)
+        predicted = len(sequences.items) - int((data.histories.history_lengths() > 0).sum())
+        return Objective(len(users), loss, max(1, predicted) / max(1, len(users)))
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the weights as they are: an item is known by its text alone."""
+        return arrays
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
@@ -117,16 +122,18 @@ class SequenceTransformer(NetworkRecommender):
 
         def logits_of(block: NDArray[np.int64]) -> Tensor:
             rows, present = sequences.latest(block, self.length)
-            states = network(vectors[sequences.items[rows]].to(device), present.to(device))
-            logits = network.logits(states[:, -1], vectors.to(device))
-            logits[~present[:, -1].to(device)] = 0
+            states = network(vectors[sequences.items[rows[present]]].to(device), present.to(device))
+            known = present[:, -1].to(device)
+            latest = present.sum(dim=1).cumsum(dim=0)[present[:, -1]].to(device) - 1
+            logits = torch.zeros(len(block), len(vectors), device=device)
+            logits[known] = network.logits(states[latest], vectors.to(device))
             return logits
 
         return score_in_blocks(users, len(vectors), SCORED_AT_ONCE, logits_of)
 
 
 class _Transformer(nn.Module):
-    """Reads (n, L, size) vectors of items, the newest last, and scores items that may follow."""
+    """Reads vectors of items, the newest of a row last, and scores items that may follow."""
 
     def __init__(self, size: int, dimensions: int, layers: int, heads: int, dropout: float):
         super().__init__()
@@ -138,14 +145,20 @@ class _Transformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(dimensions, heads, dropout) for _ in range(layers))
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Return (n, L, dimensions) what follows each item, from it and those before it."""
-        position = torch.arange(vectors.shape[1], device=vectors.device)
+        """Return (m, dimensions) what follows each item, from it and those before it.
+
+        Args:
+            vectors: (m, size) of the items that are present, row by row: most histories are short,
+                and places without an item would be most of the work.
+            present: (n, L) whether a row has an item at a place, m times true.
+        """
+        position = torch.arange(present.shape[1], device=vectors.device)
         distance = position[:, None] - position[None, :]
         # A place without an item reads itself, so that no softmax is over nothing.
         readable = (distance >= 0) & present[:, None, :] | (distance == 0)
         states = self.dropout(vectors @ self.read)
         for block in self.blocks:
-            states = block(states, distance.clamp(min=0), readable[:, None])
+            states = block(states, present, distance.clamp(min=0), readable[:, None])
         return states
 
     def logits(self, states: Tensor, vectors: Tensor, given: Tensor | None = None) -> Tensor:
@@ -178,13 +191,19 @@ class _Block(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def forward(self, states: Tensor, distance: Tensor, readable: Tensor) -> Tensor:
-        parts = self.project(self.before_attention(states)).chunk(3, dim=-1)
+    def forward(
+        self, states: Tensor, present: Tensor, distance: Tensor, readable: Tensor
+    ) -> Tensor:
+        projected = self.project(self.before_attention(states))
+        placed = projected.new_zeros(*present.shape, projected.shape[-1])
+        placed[present] = projected
+        parts = placed.chunk(3, dim=-1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         fading = -self.slopes[:, None, None] * distance
         mask = torch.where(readable, fading, -torch.inf)
         read = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        states = states + self.dropout(self.join(read.transpose(1, 2).flatten(2)))
+        joined = self.join(read.transpose(1, 2)[present].flatten(1))
+        states = states + self.dropout(joined)
         wide = self.dropout(nn.functional.gelu(self.widen(self.before_network(states))))
         return states + self.dropout(self.narrow(wide))
 

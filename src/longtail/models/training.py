@@ -34,10 +34,16 @@ class Objective:
         n_examples: training examples; batches are drawn from their indices.
         loss: the mean loss of a batch, from int64 example indices on the processor and a generator
             for everything that is drawn.
+        interactions: those in an example, on average.
     """
 
     n_examples: int
     loss: Callable[[Tensor, torch.Generator], Tensor]
+    interactions: float = 1.0
+
+    def examples_in_batch(self, batch_size: int) -> int:
+        """Return how many examples have about ``batch_size`` interactions; at least 1."""
+        return max(1, round(batch_size / self.interactions))
 
 
 class NetworkRecommender(Recommender):
@@ -51,7 +57,10 @@ class NetworkRecommender(Recommender):
 
     epochs: int = Field(10, ge=1, description="Passes over the examples at most.")
     patience: int = Field(2, ge=1, description="Epochs without a better NDCG before the end.")
-    batch_size: int = Field(256, ge=1, description="Examples in a batch.")
+    batch_size: int = Field(256, ge=1, description="Interactions in a batch.")
+    epoch_batches: int = Field(
+        2000, ge=1, description="Batches in an epoch; of larger data it takes a random part."
+    )
     learning_rate: float = Field(0.001, gt=0, description="Highest rate of AdamW.")
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
     warm_up: float = Field(0.05, ge=0, le=1, description="Share of the steps with a rising rate.")
@@ -242,10 +251,11 @@ def _train_epoch(
     generator: torch.Generator,
     epoch: int,
 ) -> float:
-    """Take one pass over the examples in random order; return the mean loss of its batches."""
+    """Take the examples, or as many as fit, in random order; return the mean loss of a batch."""
     network.train()
     order = torch.randperm(objective.n_examples, generator=generator)
-    batches = order.split(recommender.batch_size)
+    size = objective.examples_in_batch(recommender.batch_size)
+    batches = order.split(size)[: recommender.epoch_batches]
     trained = optimiser.param_groups[0]["params"]
     total = 0.0
     label = f"Epoch {epoch + 1}"

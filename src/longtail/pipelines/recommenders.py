@@ -159,7 +159,7 @@ def tune_recommender(
     hyper-parameters.
     """
     if name not in choice.fitted:
-        return {"not_applicable": f"{name} is not in the parameter recommenders.fitted."}, [], {}
+        return {"not_wanted": f"{name} is not in the parameter recommenders.fitted."}, [], {}
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     try:
         tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
@@ -176,7 +176,7 @@ def refit_recommender(
     **tables: Any,
 ) -> Arrays:
     """Fit the chosen setting on train and validation; nothing where the data do not allow it."""
-    if "not_applicable" in hyperparameters:
+    if hyperparameters.keys() & {"not_wanted", "not_applicable"}:
         return {}
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
     try:
@@ -283,10 +283,22 @@ def indices_of_users(interactions: pd.DataFrame, histories: Histories) -> NDArra
     return np.unique(pd.Index(histories.user_ids).get_indexer(pd.Index(interactions["user_id"])))
 
 
+def applicable(names: tuple[str, ...], parts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the models that the data allowed when they were tuned.
+
+    Args:
+        names: of models.
+        parts: ``<name>_hyperparameters`` of each.
+    """
+    return tuple(name for name in names if "not_applicable" not in parts[f"{name}_hyperparameters"])
+
+
 def fitted_models(
     recommenders: dict[str, type[Recommender]], names: tuple[str, ...], parts: dict[str, Any]
 ) -> dict[str, FittedModel]:
     """Put saved hyper-parameters and arrays together again.
+
+    Models that the data did not allow when they were tuned are left out.
 
     Args:
         recommenders: classes by name.
@@ -294,13 +306,14 @@ def fitted_models(
         parts: ``<name>_hyperparameters`` and ``<name>_arrays`` of each.
 
     Raises:
-        UserError: a model wanted was left out because the data do not allow it.
+        UserError: a model wanted was not fitted.
     """
+    names = applicable(names, parts)
     for name in names:
         if not parts[f"{name}_arrays"]:
             raise UserError(
-                f"The hybrid needs the model {name!r}, which was left out on these data; take it"
-                " from the parameter hybrid.sources."
+                f"The hybrid needs the model {name!r}, which was not fitted: add it to the"
+                " parameter recommenders.fitted or take it from hybrid.sources."
             )
     return {
         name: FittedModel(

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
-from longtail.errors import UserError
 from longtail.text.weights import (
     best_precision,
-    model_options,
-    pretrained,
+    load_transformer,
     resolve_model,
     weights_fingerprint,
 )
@@ -79,21 +77,9 @@ class TextGenerator:
         Raises:
             UserError: the model cannot be loaded.
         """
-        import transformers  # noqa: PLC0415 heavy import
-
-        try:
-            name, file = pretrained(self.location)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                name, **model_options(file, self.dtype)
-            )
-        except (OSError, ValueError, ImportError) as error:
-            raise UserError(
-                f"The language model '{self.parameters.model}' (parameter {self.name}) cannot be"
-                f" loaded: {str(error).strip().splitlines()[0]}"
-            ) from error
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer, model = load_transformer(
+            self.parameters.model, self.name, "AutoModelForCausalLM", self.dtype
+        )
         tokenizer.truncation_side = "left"
         model.generation_config.update(do_sample=False, temperature=None, top_p=None, top_k=None)
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -80,6 +80,35 @@ def pretrained(location: str) -> tuple[str, dict[str, str]]:
     return str(Path(location).parent), {"gguf_file": Path(location).name}
 
 
+def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return the tokenizer and the model of transformers that a model parameter names.
+
+    Args:
+        model: a local folder, a GGUF file, a hub id, or ``package:<name>``.
+        parameter: name of the parameter that says so, for the message of an error.
+        kind: class of transformers that reads it, ``AutoModel`` or ``AutoModelForCausalLM``.
+        dtype: of the weights.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
+    import transformers  # noqa: PLC0415 heavy import
+
+    location = resolve_model(model, parameter)
+    try:
+        name, file = pretrained(location)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
+        loaded = getattr(transformers, kind).from_pretrained(name, **model_options(file, dtype))
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"The language model '{model}' (parameter {parameter}) cannot be loaded: "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, loaded
+
+
 def model_options(file: dict[str, str], dtype: torch.dtype) -> dict[str, Any]:
     """Return the further arguments that load a model's weights in a precision.
 

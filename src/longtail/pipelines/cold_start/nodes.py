@@ -181,7 +181,7 @@ def _lists(
         )
         for name, model in models.items()
     }
-    sources = {name: models[name] for name in hybrid.sources}
+    sources = {name: models[name] for name in hybrid.sources if name in models}
     lists["hybrid"] = recommend_hybrid(fitted, sources, data, users, length, hybrid, candidates)
     columns = list(NO_RECOMMENDATIONS)
     return pd.concat([table[columns].assign(model=name) for name, table in lists.items()])

@@ -29,6 +29,7 @@ from longtail.pipelines.item_encoding.nodes import (
 )
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.recommenders import (
+    applicable,
     fitted_models,
     no_recommendations,
 )
@@ -143,9 +144,10 @@ def _sources(
     Raises:
         UserError: no source is left.
     """
-    collaborative = tuple(name for name in hybrid.sources if name in COLLABORATIVE)
+    names = applicable(hybrid.sources, parts)
+    collaborative = tuple(name for name in names if name in COLLABORATIVE)
     sources = fitted_models(COLLABORATIVE, collaborative, parts)
-    for name in hybrid.sources:
+    for name in names:
         if name in LANGUAGE and set(LANGUAGE[name].reads) <= set(given):
             recommender = LANGUAGE[name](**parts[f"{name}_hyperparameters"])
             sources[name] = FittedModel(recommender, recommender.fit(data))
