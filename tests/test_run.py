@@ -162,3 +162,17 @@ def test_results_are_kept_when_mlflow_is_out_of_reach(
 
     assert "MLflow failed" in caplog.text
     assert list((project / "data/test/05_model_input").glob("split.json/*/split.json"))
+
+
+def test_a_log_without_times_runs_without_what_needs_an_order(
+    run_kedro: RunKedro, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns = {"interactions_columns": {"timestamp": None}, "protocol": "per_user"}
+
+    run_kedro(params={"behaviour_cleaning": columns})
+
+    assert "SequenceTransformer is left out" in caplog.text
+    gate = open_catalog(env="test")["hybrid_gate"].load()
+    assert "text_knn" in gate["weights"]
+    assert "sequence_transformer" not in gate["weights"]
+    run_kedro(pipelines=["controls"], params={"behaviour_cleaning": columns})

@@ -77,10 +77,11 @@ def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) 
 
     Args:
         recommendations: with the columns ``contribution_<name>``.
-        descriptions: what each share means, in words, by its name.
+        descriptions: what each share means, in words, by its name; a source that was left out has
+            none.
     """
-    shares = recommendations[[f"{SHARE_PREFIX}{name}" for name in descriptions]]
     words = {f"{SHARE_PREFIX}{name}": words for name, words in descriptions.items()}
+    shares = recommendations[[share for share in words if share in recommendations]]
     return shares.idxmax(axis=1).map(words)
 
 
