@@ -151,9 +151,20 @@ class RecentFeatureIALS(FeatureIALS):
         **FeatureIALS.search_space,
         "recency_decay": [0.5, 0.7, 0.85, 1.0],
     }
-    # Where the order of a history means little, the plain form is the better one: it comes second.
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {**FeatureIALS.starting_points[0], "recency_decay": 0.7},
-        {**FeatureIALS.starting_points[0], "recency_decay": 1.0},
-        *({**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points[1:]),
+    # Where the order of a history means little, the form without decay is the better one.
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {
+            "factors": 128,
+            "regularization": regularization,
+            "unobserved_weight": weight,
+            "text_weight": 1.0,
+            "recency_decay": decay,
+        }
+        for regularization, weight, decay in [
+            (0.01, 0.03, 0.7),
+            (0.01, 0.3, 0.7),
+            (0.01, 0.3, 1.0),
+            (0.003, 0.03, 0.7),
+            (0.003, 0.1, 0.7),
+        ]
     )
