@@ -1,3 +1,4 @@
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -211,6 +212,19 @@ def test_bfloat16_vectors_have_unit_length_and_stay_close(tiny_encoder: Path) ->
     vectors = TextEncoder(half).encode(TEXTS.tolist())
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
     assert (vectors * exact).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_int8_vectors_stay_close_or_it_is_said_what_to_install(tiny_encoder: Path) -> None:
+    exact = TextEncoder(parameters(tiny_encoder))
+    whole = TextEncoder(EncoderParameters(model=str(tiny_encoder), precision="int8"))
+    assert whole.fingerprint != exact.fingerprint
+    if importlib.util.find_spec("torchao") is None:
+        with pytest.raises(UserError, match=r"pip install longtail\[int8\]"):
+            whole.encode(TEXTS.tolist())
+    else:
+        products = (whole.encode(TEXTS.tolist()) * exact.encode(TEXTS.tolist())).sum(axis=1)
+        assert products == pytest.approx(1.0, abs=0.02)
+        assert not (products == 1).all()
 
 
 @pytest.mark.filterwarnings("error")

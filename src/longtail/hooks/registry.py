@@ -22,6 +22,7 @@ from longtail.hooks.versions import made_by
 if TYPE_CHECKING:
     from longtail.arrays import Arrays
     from longtail.serving.hybrid import ServedHybrid
+    from longtail.text.encoder import EncoderParameters
     from longtail.text.text_map import TextMap
 
 MODEL = "hybrid"
@@ -137,7 +138,7 @@ def log_hybrid(client: MlflowClient, run_id: str, catalog: DataCatalog) -> str:
             code_paths=[str(package)],
             signature=SIGNATURE,
             input_example=example(served),
-            pip_requirements=requirements(served.text_map.encoder.model),
+            pip_requirements=requirements(served.text_map.encoder),
         )
     # The function that does this in one step prints what it does.
     if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
@@ -156,13 +157,14 @@ def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.DataFrame({"user_id": [known, None], "item_ids": [None, items]}), {"k": 10}
 
 
-def requirements(language_model: str) -> list[str]:
+def requirements(encoder: EncoderParameters) -> list[str]:
     """Return the packages that the model needs, as they are installed here.
 
     Args:
-        language_model: of the encoder; a package that carries the weights is needed too.
+        encoder: a package that carries its weights, or computes in its precision, is needed too.
     """
     from longtail.text.weights import packages_of  # noqa: PLC0415
 
-    needed = (*PACKAGES, *packages_of(language_model))
+    of_precision = ("torchao",) if encoder.precision == "int8" else ()
+    needed = (*PACKAGES, *packages_of(encoder.model), *of_precision)
     return [f"{package}=={version(package).partition('+')[0]}" for package in needed]

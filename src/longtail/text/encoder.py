@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -47,8 +48,8 @@ class EncoderParameters(BaseModel):
     batch_size: int = Field(64, ge=1, description="Texts encoded at once.")
     precision: str = Field(
         "auto",
-        pattern="^(auto|float32|bfloat16)$",
-        description="`auto` is bfloat16 where the processor computes in it.",
+        pattern="^(auto|float32|bfloat16|int8)$",
+        description="`auto` is bfloat16 where the processor computes in it; int8 needs torchao.",
     )
     prompt: str = Field("", description="Instruction put before each text.")
     pooling: Literal["auto", "mean", "last-token"] = Field(
@@ -82,7 +83,7 @@ class TextEncoder:
             "prompt": self.parameters.prompt,
             "pooling": self.parameters.pooling,
             "dimensions": self.parameters.dimensions,
-            "dtype": str(self.dtype),
+            "dtype": "int8" if self.parameters.precision == "int8" else str(self.dtype),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -106,6 +107,8 @@ class TextEncoder:
         """
         try:
             model = _load(self.location, self.dtype)
+            if self.parameters.precision == "int8":
+                _quantize(model)
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"The language model '{self.parameters.model}' (parameter item_encoding.encoder."
@@ -210,3 +213,16 @@ def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
     return SentenceTransformer(
         name, model_kwargs=options, processor_kwargs=file, config_kwargs=file
     )
+
+
+def _quantize(model: torch.nn.Module) -> None:
+    """Let the linear layers compute in int8: weights by their rows, activations by the text.
+
+    Raises:
+        ImportError: torchao is not installed.
+    """
+    if importlib.util.find_spec("torchao") is None:
+        raise ImportError("int8 needs torchao. Install it with pip install longtail[int8]")
+    from torchao import quantization  # noqa: PLC0415 optional
+
+    quantization.quantize_(model, quantization.Int8DynamicActivationInt8WeightConfig())
