@@ -168,11 +168,13 @@ def test_a_log_without_times_runs_without_what_needs_an_order(
     run_kedro: RunKedro, caplog: pytest.LogCaptureFixture
 ) -> None:
     columns = {"interactions_columns": {"timestamp": None}, "protocol": "per_user"}
+    sources = ("als", "item_knn", "text_knn", "sequence_transformer")
+    models = {"recommenders": {"fitted": sources}, "hybrid": {"sources": sources}}
 
-    run_kedro(params={"behaviour_cleaning": columns})
+    run_kedro(params={"behaviour_cleaning": columns} | models)
 
     assert "SequenceTransformer is left out" in caplog.text
     gate = open_catalog(env="test")["hybrid_gate"].load()
     assert "text_knn" in gate["weights"]
     assert "sequence_transformer" not in gate["weights"]
-    run_kedro(pipelines=["controls"], params={"behaviour_cleaning": columns})
+    run_kedro(pipelines=["controls"], params={"behaviour_cleaning": columns} | models)

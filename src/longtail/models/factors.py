@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 BLOCK = 64
 
@@ -38,15 +39,17 @@ def solve_user_factors(
         (n_users, factors) float32; zeros for a user without interactions.
     """
     identity = np.eye(item_factors.shape[1])
-    blocks = [
-        _solve(
-            item_factors,
-            gram + identity * penalty[rows, None, None],
-            confidence[rows],
-            response[rows],
-        )
-        for rows in np.array_split(np.arange(len(penalty)), -(-len(penalty) // BLOCK))
-    ]
+    # Systems this small are solved faster by one thread than by several that wait for each other.
+    with threadpool_limits(1, "blas"):
+        blocks = [
+            _solve(
+                item_factors,
+                gram + identity * penalty[rows, None, None],
+                confidence[rows],
+                response[rows],
+            )
+            for rows in np.array_split(np.arange(len(penalty)), -(-len(penalty) // BLOCK))
+        ]
     return np.concatenate(blocks).astype(np.float32)
 
 
