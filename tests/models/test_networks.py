@@ -16,7 +16,7 @@ from longtail.datasets import CheckpointStore
 from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Recommender, TrainingData, rank_unseen
 from longtail.models.cluster_attention import ClusterAttention
-from longtail.models.interest_network import InterestNetwork
+from longtail.models.interest_network import InterestNetwork, augmentation_variants
 from longtail.models.popularity import Popularity
 from longtail.models.random_ranking import RandomRanking
 from longtail.models.sequence_transformer import SequenceTransformer
@@ -259,6 +259,15 @@ def test_attributes_take_part_in_the_attention(world: TrainingData) -> None:
     seeing = replace(blind, item_attributes=attributes)
     assert quality(MODELS["attention"], seeing) > 0.9
     assert quality(MODELS["attention"], blind) < 0.9
+
+
+def test_the_augmentations_are_left_out_one_by_one(world: TrainingData) -> None:
+    model = MODELS["interest"].model_copy(update={"quiet_length": 20})
+    variants = augmentation_variants(model)
+    curves = {name: one.fit(world)["curve.training_loss"] for name, one in variants.items()}
+    assert list(curves) == ["neither", "history_dropout", "pseudo_interactions", "both"]
+    assert len({tuple(curve) for curve in curves.values()}) == 4
+    np.testing.assert_array_equal(curves["both"], model.fit(world)["curve.training_loss"])
 
 
 def test_an_epoch_of_large_data_is_cut(world: TrainingData) -> None:

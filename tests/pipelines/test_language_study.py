@@ -22,7 +22,8 @@ def test_compression_stars_and_lists_are_judged(
     shutil.copytree(finished_project / "data", project / "data")
     generator = {"model": str(tiny_generator), "new_tokens": 4}
     judge = {"users": 5, "candidates": 10, "generator": generator}
-    run_kedro(pipelines=["language_study"], params={"llm_judge": judge})
+    study = {"llm_judge": judge, "augmentation_study": {"users": 50}}
+    run_kedro(pipelines=["language_study"], params=study)
 
     printed = capsys.readouterr().out
     assert "What compression costs" in printed
@@ -33,6 +34,7 @@ def test_compression_stars_and_lists_are_judged(
     assert {"float32", "int8", "static"} <= ways.keys()
     assert ways["int8"]["bytes"] < ways["float32"]["bytes"]
     assert ways["float32"]["ndcg_share"] == 1
+    check_augmentation(reports, printed)
     check_judge(reports, printed)
     (file,) = (reports / "rating_quality.json").glob("*/*.json")
     rows = json.loads(file.read_text())
@@ -40,6 +42,16 @@ def test_compression_stars_and_lists_are_judged(
     everything = [row for row in rows if row["group"] == "all"]
     assert all(0 < row["mae"] <= row["rmse"] < 5 for row in everything)
     assert {"head", "tail", "quiet"} <= {row["group"] for row in rows}
+
+
+def check_augmentation(reports: Path, printed: str) -> None:
+    assert "What augmentation brings" in printed
+    (file,) = (reports / "augmentation.json").glob("*/*.json")
+    rows = json.loads(file.read_text())
+    assert {row["model"] for row in rows} == {"history_dropout", "pseudo_interactions", "both"}
+    assert {row["metric"] for row in rows} == {"ndcg", "recall"}
+    assert {"all", "quiet"} <= {row["user_group"] for row in rows}
+    assert all(row["baseline"] == "neither" for row in rows)
 
 
 def check_judge(reports: Path, printed: str) -> None:

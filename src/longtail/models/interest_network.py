@@ -20,6 +20,7 @@ from longtail.models.training import NetworkRecommender, Objective, device_of, s
 SCORED_AT_ONCE = 32
 NEIGHBOURS_DRAWN_FROM = 10
 FIRST_MATCH_WEIGHT = 2.0
+NOT_AUGMENTED = "neither"
 
 
 class InterestNetwork(NetworkRecommender):
@@ -161,6 +162,18 @@ class InterestNetwork(NetworkRecommender):
         """Return (n, L) weights of earlier items: their own, less for each newer one."""
         newer = present.flip(1).cumsum(1).flip(1) - 1
         return weights * present * self.recency_decay ** newer.clamp(min=0)
+
+
+def augmentation_variants(network: InterestNetwork) -> dict[str, InterestNetwork]:
+    """Return the network without, with each and with both of its augmentations."""
+    no_dropout, no_pseudo = {"history_dropout": 0.0}, {"pseudo_interactions": 0.0}
+    changes: dict[str, dict[str, float]] = {
+        NOT_AUGMENTED: no_dropout | no_pseudo,
+        "history_dropout": no_pseudo,
+        "pseudo_interactions": no_dropout,
+        "both": {},
+    }
+    return {name: network.model_copy(update=change) for name, change in changes.items()}
 
 
 SIDE = ("profile_cosine", "closest_cosine", "log_history_length", *CONTEXT)

@@ -1,8 +1,9 @@
-"""Nodes of the language study: compression, predicted stars, and a language model as judge."""
+"""Nodes of the language study: compression, stars, augmentation, a language model as judge."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -13,19 +14,39 @@ from numpy.typing import NDArray
 
 from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
 from longtail.metrics.scoring import score_model
-from longtail.metrics.tables import ground_truth
+from longtail.metrics.tables import GroundTruth, ground_truth
 from longtail.models import llm_judge
+from longtail.models.base import recommend
 from longtail.models.compression import compression_table
+from longtail.models.interest_network import (
+    NOT_AUGMENTED,
+    InterestNetwork,
+    augmentation_variants,
+)
 from longtail.models.language_model_ranker import LanguageModelRanker
-from longtail.models.llm_judge import JudgeParameters
+from longtail.models.llm_judge import JudgeParameters, draw_users
 from longtail.models.llm_reasons import PROMPT, facts_of, is_supported
 from longtail.models.rating_quality import bias_ratings, rating_errors
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.language_study.params import AugmentationStudyParameters
 from longtail.pipelines.recommenders import targets_of, training_data
 from longtail.reporting import terminal
 from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
+
+# What is told of the augmentations.
+AUGMENTED = (("ndcg", 20), ("recall", 20))
+AUGMENTED_COLUMNS = (
+    "model",
+    "metric",
+    "user_group",
+    "baseline_value",
+    "value",
+    "difference_ci_low",
+    "difference_ci_high",
+    "n_users",
+)
 
 # What is told of the judge: what a new order of the first twenty items can change.
 JUDGED = (("ndcg", 20), ("recall", 10))
@@ -87,6 +108,32 @@ def study_ratings(
     return _records(rating_errors(predictions, actual, masks))
 
 
+def study_augmentation(
+    study: AugmentationStudyParameters,
+    evaluation: EvaluationParameters,
+    tuning: TuningParameters,
+    *,
+    test: pd.DataFrame,
+    length: int,
+    **tables: Any,
+) -> list[Row]:
+    """Compare the interest network with and without its augmentations; no rows without users."""
+    users = draw_users(test, tables["user_groups"], study.users, evaluation.seed)
+    if not users:
+        return []
+    data = training_data(**tables, seed=tuning.seed, with_validation=True)
+    indices = pd.Index(data.histories.user_ids).get_indexer(pd.Index(users))
+    lists = {
+        name: recommend(network, network.fit(data), data, indices, length, f"{name} recommends")
+        for name, network in augmentation_variants(InterestNetwork()).items()
+    }
+    truth = ground_truth(
+        test[test["user_id"].isin(users)],
+        *(tables[name] for name in ("train", "validation", "item_groups", "user_groups")),
+    )
+    return _compared(lists, truth, NOT_AUGMENTED, AUGMENTED, evaluation)
+
+
 def ask_language_model(
     judge: JudgeParameters,
     evaluation: EvaluationParameters,
@@ -102,7 +149,7 @@ def ask_language_model(
         The judged order and the blend compared with the hybrid's own, and what was written; both
         empty where no user is wanted.
     """
-    users = llm_judge.draw_users(test, user_groups, judge.users, evaluation.seed)
+    users = draw_users(test, user_groups, judge.users, evaluation.seed)
     if not users:
         return [], {}
     generator = TextGenerator(judge.generator, "llm_judge.generator")
@@ -140,17 +187,26 @@ def _judge_lists(
     lists = lists.assign(log_odds=generator.yes_log_odds(questions))
     seconds = (perf_counter() - start) / lists["user_id"].nunique()
     truth = ground_truth(test, train, validation, item_groups, user_groups)
-    ks = sorted({k for _, k in JUDGED})
-    scores = {
-        name: score_model(table, truth, ks) for name, table in llm_judge.orders(lists).items()
-    }
+    rows = _compared(llm_judge.orders(lists), truth, llm_judge.LIST, JUDGED, evaluation)
+    return [row | {"seconds_per_user": seconds} for row in rows if row["user_group"] == "all"]
+
+
+def _compared(
+    lists: dict[str, pd.DataFrame],
+    truth: GroundTruth,
+    baseline: str,
+    wanted: Sequence[tuple[str, int]],
+    evaluation: EvaluationParameters,
+) -> list[Row]:
+    """Return how lists compare with those of a baseline in some metrics, by group of users."""
+    ks = sorted({k for _, k in wanted})
+    scores = {name: score_model(table, truth, ks) for name, table in lists.items()}
     resampling = Resampling(evaluation.bootstrap_draws, evaluation.seed, evaluation.confidence)
-    _, comparisons = compare_models(scores, truth, llm_judge.LIST, resampling)
+    _, comparisons = compare_models(scores, truth, baseline, resampling)
     return [
-        row | {"seconds_per_user": seconds}
+        row
         for row in of_groups_with(evaluation.min_group_size, comparisons)
-        if (row["metric"], row["k"]) in JUDGED
-        and (row["item_group"], row["user_group"]) == ("all", "all")
+        if (row["metric"], row["k"]) in wanted and row["item_group"] == "all"
     ]
 
 
@@ -178,12 +234,17 @@ def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str,
 def show_language_study(
     compression: list[Row],
     rating_quality: list[Row],
+    augmentation: list[Row],
     judged: list[Row],
     written: dict[str, Any],
 ) -> None:
     """Print the tables to the terminal, and how many written sentences kept to the facts."""
     terminal.print_rows("What compression costs", compression)
     terminal.print_rows("Errors of predicted stars", rating_quality)
+    terminal.print_rows(
+        "What augmentation brings to the interest network",
+        [{name: row[name] for name in AUGMENTED_COLUMNS} for row in augmentation],
+    )
     terminal.print_rows(
         "A language model as judge of the hybrid's lists",
         [{name: row[name] for name in JUDGED_COLUMNS} for row in judged],

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from longtail.models.interest_network import InterestNetwork
 from longtail.models.language_model_ranker import LanguageModelRanker
 from longtail.models.text_profile import TextProfile
 from longtail.pipelines.language_study import nodes
@@ -9,7 +10,7 @@ from longtail.pipelines.recommenders import READ_FROM, tables_read_by
 
 
 def create_pipeline() -> Pipeline:
-    """Compress the language vectors, predict stars from texts, judge lists by a language model.
+    """Compress the vectors, predict stars, leave augmentations out, let a language model judge.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=language_study``.
     """
@@ -33,6 +34,19 @@ def create_pipeline() -> Pipeline:
                 name="study_ratings",
             ),
             Node(
+                nodes.study_augmentation,
+                inputs={
+                    "study": "params:augmentation_study",
+                    "evaluation": "params:evaluation",
+                    "length": "params:recommendation_length",
+                    "test": "test_interactions@pandas",
+                }
+                | tuning
+                | tables_read_by(InterestNetwork),
+                outputs="augmentation",
+                name="study_augmentation",
+            ),
+            Node(
                 nodes.ask_language_model,
                 inputs={
                     "judge": "params:llm_judge",
@@ -51,7 +65,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.show_language_study,
-                inputs=["compression", "rating_quality", "llm_judge", "llm_reasons"],
+                inputs={
+                    "compression": "compression",
+                    "rating_quality": "rating_quality",
+                    "augmentation": "augmentation",
+                    "judged": "llm_judge",
+                    "written": "llm_reasons",
+                },
                 outputs=None,
                 name="show_language_study",
             ),

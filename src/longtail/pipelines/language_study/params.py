@@ -1,0 +1,13 @@
+"""Parameters of the language study."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AugmentationStudyParameters(BaseModel):
+    """For how many users the augmentations of the interest network are compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    users: int = Field(
+        0, ge=0, description="Test users, drawn at random; 0: the networks are not trained."
+    )
