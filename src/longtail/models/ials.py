@@ -149,22 +149,8 @@ class RecentFeatureIALS(FeatureIALS):
     evidence: ClassVar[str] = "the choices of people with your latest taste and its text"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **FeatureIALS.search_space,
-        "recency_decay": [0.5, 0.7, 0.85, 1.0],
+        "recency_decay": [0.5, 0.7, 0.85],
     }
-    # Where the order of a history means little, the form without decay is the better one.
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {
-            "factors": 128,
-            "regularization": regularization,
-            "unobserved_weight": weight,
-            "text_weight": 1.0,
-            "recency_decay": decay,
-        }
-        for regularization, weight, decay in [
-            (0.01, 0.03, 0.7),
-            (0.01, 0.3, 0.7),
-            (0.01, 0.3, 1.0),
-            (0.003, 0.03, 0.7),
-            (0.003, 0.1, 0.7),
-        ]
+        {**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points
     )
