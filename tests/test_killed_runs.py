@@ -9,6 +9,8 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 from tests.conftest import RunKedro
 
+from longtail.datasets import EmbeddingCacheDataset
+
 # Imports once, then kills one forked run after the other.
 KILLER = """
 import json, os, sys
@@ -156,14 +158,22 @@ while not codes or codes[-1] == -signal.SIGKILL:
     codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 json.dump(codes, Path("codes.json").open("w"))
 """
-# Files that hold times: of fitting, of encoding, or of the report itself.
-TIMED = ("_trials", "encoding_speed", "evaluation_report")
+# Files that hold times: of fitting, of encoding, or of the report itself; and what a run added to
+# the cache of embeddings, which is less where a killed run had added it before.
+OF_THE_RUN = ("_trials", "encoding_speed", "evaluation_report", "new_embeddings")
+CACHE = "data/test/04_feature/embedding_cache.parquet"
 
 
 def contents(project: Path, version: str) -> dict[str, str]:
     """The hashes of all that a run saved and that is the same in each run."""
     record = json.loads((project / f"data/test/.runs/{version}.json").read_text())
-    return {name: sha for name, sha in record["hashes"].items() if not name.endswith(TIMED)}
+    return {name: sha for name, sha in record["hashes"].items() if not name.endswith(OF_THE_RUN)}
+
+
+def cached(project: Path) -> dict[str, list[float]]:
+    """All embeddings by their keys."""
+    table = EmbeddingCacheDataset(filepath=str(project / CACHE)).load()
+    return {key: vector.tolist() for key, vector in zip(table["key"], table["vector"], strict=True)}
 
 
 def test_killed_graph_is_taken_up_until_it_is_complete(
@@ -187,5 +197,6 @@ def test_killed_graph_is_taken_up_until_it_is_complete(
     assert statuses(project)[last] == "complete"
     (uninterrupted,) = statuses(finished_project_template)
     assert contents(project, last) == contents(finished_project_template, uninterrupted)
+    assert cached(project) == cached(finished_project_template)
     told = "was killed: what it saved is left aside"
     assert " ".join(completed.stderr.split()).count(told) == len(codes) - 1

@@ -44,7 +44,7 @@ class SequenceTransformer(NetworkRecommender):
         2000, ge=1, description="Items drawn for a batch; of a smaller catalogue all are taken."
     )
     popularity_correction: float = Field(
-        0.5,
+        0.0,
         ge=0,
         le=1,
         description="Share of the log popularity that the softmax is given and need not learn.",
@@ -84,6 +84,11 @@ class SequenceTransformer(NetworkRecommender):
         # An item nobody has is as likely as if half a user had it.
         share = counts.clamp(min=0.5) / counts.sum()
         n_items = len(vectors)
+        given = self.popularity_correction * share.log()
+        if n_items > self.sampled_items:
+            # Without this a softmax over a sample would take what is drawn often for wanted less.
+            given -= torch.log(-torch.expm1(self.sampled_items * torch.log1p(-share)))
+        given = given.float()
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             device = device_of(network)
@@ -92,16 +97,12 @@ class SequenceTransformer(NetworkRecommender):
             # The first item of a window is predicted by none, the last predicts none.
             read, targets = items[:, :-1][present[:, :-1]], items[:, 1:][present[:, :-1]]
             states = network(vectors[read].to(device), present[:, :-1].to(device))
-            if n_items <= self.sampled_items:
-                given = self.popularity_correction * share.log().float()
-                logits = network.logits(states, vectors.to(device), given.to(device))
-                return nn.functional.cross_entropy(logits, targets.to(device))
-            drawn = torch.multinomial(share, self.sampled_items, True, generator=generator)
-            candidates, targets = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
-            targets = targets[: len(states)]
-            # A sample by popularity gives the softmax all of it: take back what is not wanted.
-            given = (self.popularity_correction - 1) * share[candidates].log().float()
-            logits = network.logits(states, vectors[candidates].to(device), given.to(device))
+            scored = torch.arange(n_items)
+            if n_items > self.sampled_items:
+                drawn = torch.multinomial(share, self.sampled_items, True, generator=generator)
+                scored, targets = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
+                targets = targets[: len(states)]
+            logits = network.logits(states, vectors[scored].to(device), given[scored].to(device))
             return nn.functional.cross_entropy(logits, targets.to(device))
 
         predicted = len(sequences.items) - int((data.histories.history_lengths() > 0).sum())
