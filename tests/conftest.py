@@ -100,11 +100,12 @@ def run(
     pipelines: list[str] | None = None,
     params: dict[str, Any] | None = None,
     env: str = "test",
+    to_outputs: list[str] | None = None,
 ) -> str:
     """Run pipelines in this process; return the session's id, which is the save version."""
     bootstrap_project(project)
     with KedroSession.create(project, env=env, runtime_params=params) as session:
-        session.run(pipeline_names=pipelines, runner=SequentialRunner())
+        session.run(pipeline_names=pipelines, runner=SequentialRunner(), to_outputs=to_outputs)
     return session.session_id
 
 

@@ -178,3 +178,12 @@ def test_a_log_without_times_runs_without_what_needs_an_order(
     assert "text_knn" in gate["weights"]
     assert "sequence_transformer" not in gate["weights"]
     run_kedro(pipelines=["controls"], params={"behaviour_cleaning": columns} | models)
+
+
+def test_a_run_up_to_the_lists_ends_well_without_what_is_served(
+    project: Path, run_kedro: RunKedro, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = run_kedro(to_outputs=["recommendations_hybrid"])
+
+    assert tracked_runs(project)[session].info.status == "FINISHED"
+    assert "The hybrid is not registered: there is no item_understanding." in caplog.text

@@ -53,6 +53,10 @@ PACKAGES = (
 TEXT_MAP = ("vector_choice", "adapted_vectors", "language_vectors")
 
 
+# What is served with the hybrid and a run of some nodes may have left out.
+SERVED = (*TEXT_MAP, "item_understanding", "item_knn_model", "frozen_neighbours", "text_neighbours")
+
+
 def makes_hybrid(pipeline: Pipeline) -> bool:
     """Whether a pipeline recommends with the hybrid, as it does with each newly fitted one."""
     return "recommendations_hybrid" in made_by(pipeline)
