@@ -116,7 +116,8 @@ def candidate_lists(
     items = item_features(histories, parameters.trend_share)[candidates.items]
     half_log_count = (items[:, :1] - MIDDLE_LOG_COUNT) / 2
     length = np.log1p(histories.history_lengths())[candidates.users][candidates.rows]
-    by_history = items[:, 0] * (length - MIDDLE_LOG_COUNT) / 2
+    # All in float32: one wider column would make all of them wider.
+    by_history = (items[:, 0] * (length - MIDDLE_LOG_COUNT) / 2).astype(np.float32)
     evidence = candidates.evidence
     columns = (evidence, evidence * half_log_count, reciprocal_ranks(candidates), items)
     names = (
@@ -125,8 +126,7 @@ def candidate_lists(
         *(f"{source}_rank" for source in candidates.sources),
         *ITEM_FEATURES,
     )
-    features = np.column_stack([*columns, by_history]).astype(np.float32)
-    return Lists(candidates.indptr, features, names)
+    return Lists(candidates.indptr, np.column_stack([*columns, by_history]), names)
 
 
 def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
