@@ -39,6 +39,8 @@ def solve_user_factors(
         (n_users, factors) float32; zeros for a user without interactions.
     """
     identity = np.eye(item_factors.shape[1])
+    # Histories of a block are padded to the longest: those of like length go together.
+    order = np.argsort(np.diff(confidence.indptr), kind="stable")
     # Systems this small are solved faster by one thread than by several that wait for each other.
     with threadpool_limits(1, "blas"):
         blocks = [
@@ -48,9 +50,11 @@ def solve_user_factors(
                 confidence[rows],
                 response[rows],
             )
-            for rows in np.array_split(np.arange(len(penalty)), -(-len(penalty) // BLOCK))
+            for rows in np.array_split(order, -(-len(order) // BLOCK))
         ]
-    return np.concatenate(blocks).astype(np.float32)
+    solved = np.empty((len(order), item_factors.shape[1]), dtype=np.float32)
+    solved[order] = np.concatenate(blocks)
+    return solved
 
 
 def _solve(
