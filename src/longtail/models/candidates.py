@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
 from longtail.models.base import Recommender, TrainingData, top_items, user_blocks
@@ -104,6 +107,20 @@ def _propose_first(
     mask[user, first[chosen]] = True
 
 
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Yield a worker for each processor.
+
+    Most arithmetic on scores runs on one processor: with a source on each, none is idle. Threads of
+    the libraries below them would only wait for each other.
+    """
+    before = torch.get_num_threads()
+    workers = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+    with threadpool_limits(1, "blas"), workers as pool:
+        yield pool
+    torch.set_num_threads(before)
+
+
 def _unavailable(
     seen: sp.csr_array, candidates: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -140,8 +157,7 @@ def find_candidates(
     orders = [np.argsort(-ranking, kind="stable") for ranking in common]
     n_items = data.histories.n_items
     lengths, items, evidence = [], [], []
-    # Most arithmetic on scores runs on one processor: with a source on each, none is idle.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _pool() as pool:
         for block in user_blocks(users, n_items, label, cells=6_000_000):
             taken = _unavailable(data.histories.profiles(block), candidates)
             score = partial(_score_and_rank, data=data, users=block, taken=taken, k=per_source)
