@@ -49,12 +49,16 @@ PACKAGES = (
     "transformers",
 )
 
-# What is served with the hybrid and no node of hybrid_scoring reads.
-TEXT_MAP = ("vector_choice", "adapted_vectors", "language_vectors")
-
-
-# What is served with the hybrid and a run of some nodes may have left out.
-SERVED = (*TEXT_MAP, "item_understanding", "item_knn_model", "frozen_neighbours", "text_neighbours")
+# What is served with the hybrid and a run that recommends with it need not read or make.
+SERVED = (
+    "vector_choice",
+    "adapted_vectors",
+    "language_vectors",
+    "item_understanding",
+    "item_knn_model",
+    "frozen_neighbours",
+    "text_neighbours",
+)
 
 
 def makes_hybrid(pipeline: Pipeline) -> bool:

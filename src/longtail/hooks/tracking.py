@@ -47,7 +47,7 @@ from longtail.hooks.lineage import (
     upstream_parameters,
 )
 from longtail.hooks.records import RunRecords, has_ended, this_process
-from longtail.hooks.registry import REGISTERED_MODEL, SERVED, TEXT_MAP, log_hybrid, makes_hybrid
+from longtail.hooks.registry import REGISTERED_MODEL, SERVED, log_hybrid, makes_hybrid
 from longtail.hooks.versions import (
     input_versions,
     is_parameter,
@@ -235,10 +235,10 @@ class TrackingHooks(MlflowHook):
         if self._parameters.log_trials:
             log_trials(self._client, run, saved_trials(pipeline, catalog))
         if self._parameters.log_model and makes_hybrid(pipeline):
+            pin_newest_complete(set(SERVED) - pipeline.datasets(), catalog, self._records)
             if missing := [name for name in SERVED if not catalog[name].exists()]:
                 logger.info("The hybrid is not registered: there is no %s.", ", ".join(missing))
                 return
-            pin_newest_complete(set(TEXT_MAP) - pipeline.datasets(), catalog, self._records)
             version = log_hybrid(self._client, self.run_id, catalog)
             logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
 

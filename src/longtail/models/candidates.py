@@ -116,9 +116,11 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
     """
     before = torch.get_num_threads()
     workers = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
-    with threadpool_limits(1, "blas"), workers as pool:
-        yield pool
-    torch.set_num_threads(before)
+    try:
+        with threadpool_limits(1, "blas"), workers as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 def _unavailable(

@@ -22,6 +22,7 @@ from longtail.text.weights import (
     GGUF,
     best_precision,
     model_options,
+    named_in_errors,
     pretrained,
     resolve_model,
     weights_fingerprint,
@@ -105,15 +106,10 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded, or does not allow the pooling or dimensions.
         """
-        try:
+        with named_in_errors(self.parameters.model, "item_encoding.encoder.model"):
             model = _load(self.location, self.dtype)
             if self.parameters.precision == "int8":
                 _quantize(model)
-        except (OSError, ValueError, ImportError) as error:
-            raise UserError(
-                f"The language model '{self.parameters.model}' (parameter item_encoding.encoder."
-                f"model) cannot be loaded: {str(error).strip().splitlines()[0]}"
-            ) from error
         self._set_pooling(model)
         self._limit_tokens(model)
         available = model.get_embedding_dimension()

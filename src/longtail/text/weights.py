@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,22 @@ def pretrained(location: str) -> tuple[str, dict[str, str]]:
     return str(Path(location).parent), {"gguf_file": Path(location).name}
 
 
+@contextmanager
+def named_in_errors(model: str, parameter: str) -> Iterator[None]:
+    """Say of an error in loading which model it was, and which parameter names it.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"The language model '{model}' (parameter {parameter}) cannot be loaded: "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
+
+
 def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """Return the tokenizer and the model of transformers that a model parameter names.
 
@@ -95,15 +113,10 @@ def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) 
     import transformers  # noqa: PLC0415 heavy import
 
     location = resolve_model(model, parameter)
-    try:
+    with named_in_errors(model, parameter):
         name, file = pretrained(location)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)
         loaded = getattr(transformers, kind).from_pretrained(name, **model_options(file, dtype))
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(
-            f"The language model '{model}' (parameter {parameter}) cannot be loaded: "
-            f"{str(error).strip().splitlines()[0]}"
-        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, loaded

@@ -30,38 +30,22 @@ from longtail.models.rating_quality import bias_ratings, rating_errors
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.language_study.params import AugmentationStudyParameters
-from longtail.pipelines.recommenders import targets_of, training_data
+from longtail.pipelines.recommenders import indices_of_users, targets_of, training_data
 from longtail.reporting import terminal
 from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
 
+# What is told of every comparison.
+COMPARED = ("baseline_value", "value", "difference_ci_low", "difference_ci_high", "n_users")
+
 # What is told of the augmentations.
 AUGMENTED = (("ndcg", 20), ("recall", 20))
-AUGMENTED_COLUMNS = (
-    "model",
-    "metric",
-    "user_group",
-    "baseline_value",
-    "value",
-    "difference_ci_low",
-    "difference_ci_high",
-    "n_users",
-)
+AUGMENTED_COLUMNS = ("model", "metric", "user_group", *COMPARED)
 
 # What is told of the judge: what a new order of the first twenty items can change.
 JUDGED = (("ndcg", 20), ("recall", 10))
 
-JUDGED_COLUMNS = (
-    "model",
-    "metric",
-    "k",
-    "baseline_value",
-    "value",
-    "difference_ci_low",
-    "difference_ci_high",
-    "n_users",
-    "seconds_per_user",
-)
+JUDGED_COLUMNS = ("model", "metric", "k", *COMPARED, "seconds_per_user")
 
 logger = logging.getLogger(__name__)
 
@@ -121,14 +105,15 @@ def study_augmentation(
     users = draw_users(test, tables["user_groups"], study.users, evaluation.seed)
     if not users:
         return []
+    test = test[test["user_id"].isin(users)]
     data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    indices = pd.Index(data.histories.user_ids).get_indexer(pd.Index(users))
+    indices = indices_of_users(test, data.histories)
     lists = {
         name: recommend(network, network.fit(data), data, indices, length, f"{name} recommends")
         for name, network in augmentation_variants(InterestNetwork()).items()
     }
     truth = ground_truth(
-        test[test["user_id"].isin(users)],
+        test,
         *(tables[name] for name in ("train", "validation", "item_groups", "user_groups")),
     )
     return _compared(lists, truth, NOT_AUGMENTED, AUGMENTED, evaluation)
