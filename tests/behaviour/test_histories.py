@@ -52,6 +52,15 @@ def test_recent_counts_need_times_that_users_share(table: pd.DataFrame) -> None:
     assert build_histories(positions, USERS, ITEMS).recent_counts(0.1).tolist() == [0, 0, 0]
 
 
+def test_recent_counts_are_of_a_share_of_the_interactions_and_not_of_time() -> None:
+    """Nine of ten interactions are in the last tenth of the time span: it is no recent part."""
+    days = [0, 91, 92, 93, 94, 95, 96, 97, 98, 99]
+    rows = [("u1", ITEMS[n % 3], 1e9 + day * 86_400, 1.0) for n, day in enumerate(days)]
+    histories = build_histories(interactions(rows), USERS, ITEMS)
+    assert histories.recent_counts(0.3).sum() == 3
+    assert histories.recent_counts(0.1).sum() == 1
+
+
 def test_ids_outside_the_index_are_refused(table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="not in the index space"):
         build_histories(table, USERS[:1], ITEMS)

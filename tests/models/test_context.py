@@ -36,7 +36,8 @@ def test_counts_before_a_moment(ten_days: Histories) -> None:
 
 
 def test_counts_now(ten_days: Histories) -> None:
-    features = ItemContext.of(ten_days, recent_share=0.1).now()
+    """The last half of the five interactions begins on day 9."""
+    features = ItemContext.of(ten_days, recent_share=0.5).now()
     np.testing.assert_allclose(np.expm1(features[:, 0]), [3, 1, 1, 0], atol=1e-6)
     np.testing.assert_allclose(np.expm1(features[:, 1]), [1, 1, 1, 0], atol=1e-6)
     np.testing.assert_array_equal(features[:, 2], [0, 0, 0, 1])

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
-from tests.models.worlds import taste_world
+from tests.models.worlds import histories_of, taste_world
 
 from longtail.models.als import ALS
 from longtail.models.base import TrainingData
@@ -88,6 +89,27 @@ def test_more_emphasis_moves_the_lists_to_rarer_items(world) -> None:
         table = recommend_hybrid(emphasised, sources, data, targets.users, 10, PARAMETERS)
         means.append(table["item_id"].map(counts).mean())
     assert means[1] < means[0]
+
+
+def test_demand_of_late_is_told_from_demand_of_old() -> None:
+    """Ten items were in demand, as many others are now: counts over all time do not tell which."""
+    generator = np.random.default_rng(2)
+    turn = np.arange(400)
+    item = generator.integers(0, 10, 400) + np.where(turn >= 280, 10, 0)
+    pairs = pd.DataFrame({"user": turn % 80, "item": item}).drop_duplicates().to_numpy()
+    data = TrainingData(histories_of(pairs, 80, 20))
+    chosen = np.zeros((80, 20))
+    chosen[np.arange(80), generator.integers(10, 20, 80)] = 1
+    held_out = sp.csr_array(chosen * (data.histories.matrix().toarray() == 0))
+    targets = validation_targets(data.histories, held_out, max_users=100, seed=0)
+    model = ItemKNN()
+    sources = {"item_knn": FittedModel(model, model.fit(data))}
+    parameters = HybridParameters(sources=("item_knn",), tail_emphasis=0)
+    hybrid = fit_hybrid(sources, data, targets, sources["item_knn"], parameters)
+    table = recommend_hybrid(hybrid, sources, data, targets.users, 5, parameters)
+    late = table["item_id"] >= "i010"
+    assert late.mean() > 0.9
+    assert table["contribution_trend"][late].min() > 0
 
 
 def point(knob: float, ndcg: float, head: float, tail: float) -> dict[str, float]:

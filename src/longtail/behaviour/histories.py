@@ -109,9 +109,10 @@ class Histories:
         return (decay ** (last - np.arange(len(self.users)))).astype(np.float32)
 
     def recent_counts(self, share: float) -> NDArray[np.int64]:
-        """Return (n_items,) counts within the last ``share`` of the time span, or zeros.
+        """Return (n_items,) counts within the last ``share`` of the interactions, or zeros.
 
-        Zeros where timestamps cannot be compared between users (ordinal or missing).
+        A share of interactions and not of time: a log that grew holds its present in a small part
+        of its span. Zeros where timestamps cannot be compared between users (ordinal or missing).
         """
         if self.reference is not None:
             return self.reference.recent_counts(share)
@@ -135,8 +136,7 @@ class Histories:
     def _count_recent(self, share: float) -> NDArray[np.int64]:
         if not self.has_calendar_time:
             return np.zeros(self.n_items, dtype=np.int64)
-        first, last = np.nanmin(self.timestamps), np.nanmax(self.timestamps)
-        recent = self.timestamps >= last - share * (last - first)
+        recent = self.timestamps >= np.nanquantile(self.timestamps, 1 - share)
         return np.bincount(self.items[recent], minlength=self.n_items)
 
 

@@ -50,7 +50,9 @@ class ClusterAttention(NetworkRecommender):
     popularity_correction: float = Field(
         0.5, ge=0, le=1, description="Share of the log of the sampling rate taken off the logits."
     )
-    recent_share: float = Field(0.1, gt=0, le=1, description="Last share of the time: a trend.")
+    recent_share: float = Field(
+        0.05, gt=0, le=1, description="Last share of the interactions whose time is a trend."
+    )
 
     reads: ClassVar[tuple[str, ...]] = ("item_vectors", "text_neighbours", "item_attributes")
     evidence: ClassVar[str] = "those of your items that are closest to it, and users like you"

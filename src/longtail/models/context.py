@@ -37,14 +37,14 @@ class ItemContext:
 
         Args:
             histories: all behaviour that may count.
-            recent_share: share of the time span that is recent.
+            recent_share: the time of this last share of the interactions is recent.
         """
         times = comparable_times(histories)
         moments = np.unique(times)
-        span = moments[-1] - moments[0] if len(moments) else 0.0
+        window = times.max() - np.quantile(times, 1 - recent_share) if len(times) else 0.0
         moment = np.searchsorted(moments, times)
         keys = np.sort(histories.items.astype(np.int64) * (len(moments) + 1) + moment)
-        return cls(keys, moments, recent_share * span, histories.n_items)
+        return cls(keys, moments, window, histories.n_items)
 
     def at(
         self,

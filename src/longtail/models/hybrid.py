@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from longtail.models.cold_shelf import rows_with_shelf
 from longtail.models.gate import Gate, GateParameters, Lists, fit_gate
 from longtail.models.tuning import ValidationTargets
 
-ITEM_FEATURES = ("popularity", "has_one", "has_five", "is_new", "trend", "popularity_by_history")
+ITEM_FEATURES = ("popularity", "has_one", "has_five", "is_new", "popularity_by_history")
 
 # A mid-sized item has some ten users: there the cross with popularity is zero.
 MIDDLE_LOG_COUNT = 2.0
@@ -37,7 +37,10 @@ class HybridParameters(BaseModel):
 
     sources: tuple[str, ...] = Field(description="Models whose scores are evidence.")
     candidates_per_source: int = Field(60, ge=1, description="Items proposed by each source.")
-    trend_share: float = Field(0.1, gt=0, lt=1, description="Last share of time that is a trend.")
+    trend_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.3, 0.1, 0.03, 0.01),
+        description="Last shares of the interactions; an item's count in each is its trend.",
+    )
     gate: GateParameters = GateParameters()
     tail_emphasis: float | None = Field(
         None, ge=0, description="Score lost per log(1 + count); null lets validation choose."
@@ -91,18 +94,22 @@ class Hybrid:
         return cls(gate, content["tail_emphasis"], content["front"])
 
 
-def item_features(histories: Histories, trend_share: float) -> NDArray[np.float32]:
-    """Return (n_items, 5) features: log count, count above 0 and 5, newness and recent trend."""
+def item_features(histories: Histories) -> NDArray[np.float32]:
+    """Return (n_items, 4) features: log count, count above 0 and 5, and newness."""
     popularity = np.log1p(histories.item_counts())
-    trend = np.log1p(histories.recent_counts(trend_share))
     columns = [
         popularity,
         np.minimum(popularity, np.log(2)),
         np.minimum(popularity, np.log(6)),
         (popularity == 0).astype(float),
-        trend,
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def item_trends(histories: Histories, shares: tuple[float, ...]) -> NDArray[np.float32]:
+    """Return (n_items, n_shares) log counts in the last shares of the interactions."""
+    recent = [np.log1p(histories.recent_counts(share)) for share in shares]
+    return np.array(recent, dtype=np.float32).reshape(len(shares), histories.n_items).T
 
 
 def candidate_lists(
@@ -111,9 +118,11 @@ def candidate_lists(
     """Return the features of the candidates.
 
     For every source its evidence, the same crossed with the item's log count, and the reciprocal
-    of its rank among the user's candidates; then the features of the item and of the user.
+    of its rank among the user's candidates; then the features of the item and of the user, and the
+    item's trends.
     """
-    items = item_features(histories, parameters.trend_share)[candidates.items]
+    items = item_features(histories)[candidates.items]
+    trends = item_trends(histories, parameters.trend_shares)[candidates.items]
     half_log_count = (items[:, :1] - MIDDLE_LOG_COUNT) / 2
     length = np.log1p(histories.history_lengths())[candidates.users][candidates.rows]
     # All in float32: one wider column would make all of them wider.
@@ -125,8 +134,9 @@ def candidate_lists(
         *(f"{source}_by_popularity" for source in candidates.sources),
         *(f"{source}_rank" for source in candidates.sources),
         *ITEM_FEATURES,
+        *(f"trend_{share}" for share in parameters.trend_shares),
     )
-    return Lists(candidates.indptr, np.column_stack([*columns, by_history]), names)
+    return Lists(candidates.indptr, np.column_stack([*columns, by_history, trends]), names)
 
 
 def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
@@ -150,13 +160,16 @@ def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
 def source_shares(hybrid_gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Return what each source and each property of the item adds to a score.
 
-    The three features of a source are one share.
+    The three features of a source are one share, and so are all trends.
     """
     shares = hybrid_gate.shares(lists, rows)
-    n_sources = (len(lists.names) - len(ITEM_FEATURES)) // 3
-    of_sources = shares[:, : 3 * n_sources].reshape(-1, 3, n_sources).sum(axis=1)
-    names = [*lists.names[:n_sources], *ITEM_FEATURES]
-    return pd.DataFrame(np.hstack([of_sources, shares[:, 3 * n_sources :]]), columns=names)
+    first = lists.names.index(ITEM_FEATURES[0])
+    last = first + len(ITEM_FEATURES)
+    n_sources = first // 3
+    of_sources = shares[:, :first].reshape(-1, 3, n_sources).sum(axis=1)
+    trend = shares[:, last:].sum(axis=1, keepdims=True)
+    names = [*lists.names[:n_sources], *ITEM_FEATURES, "trend"]
+    return pd.DataFrame(np.hstack([of_sources, shares[:, first:last], trend]), columns=names)
 
 
 def propose(
@@ -167,16 +180,16 @@ def propose(
     label: str | None = None,
     candidates: NDArray[np.bool_] | None = None,
 ) -> Candidates:
-    """Return the candidates of the sources, of popularity and of the trend."""
-    popularity = data.histories.item_counts().astype(np.float32)
-    trend = data.histories.recent_counts(parameters.trend_share).astype(np.float32)
+    """Return the candidates of the sources, of popularity and of the trends."""
+    counts = [data.histories.item_counts()]
+    counts += [data.histories.recent_counts(share) for share in parameters.trend_shares]
     return find_candidates(
         sources,
         data,
         users,
         parameters.candidates_per_source,
         label,
-        common=(popularity, trend),
+        common=[ranking.astype(np.float32) for ranking in counts if ranking.any()],
         candidates=candidates,
     )
 

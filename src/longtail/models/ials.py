@@ -41,8 +41,13 @@ class IALS(Recommender):
         "unobserved_weight": (0.01, 1.0),
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {"factors": 128, "regularization": regularization, "unobserved_weight": weight}
-        for regularization, weight in [(0.003, 0.1), (0.01, 0.03), (0.003, 0.03), (0.01, 0.3)]
+        {"factors": factors, "regularization": regularization, "unobserved_weight": weight}
+        for factors, regularization, weight in [
+            (128, 0.003, 0.1),
+            (384, 0.01, 0.03),
+            (384, 0.003, 0.03),
+            (128, 0.01, 0.3),
+        ]
     )
 
     def fit(self, data: TrainingData) -> Arrays:

@@ -43,7 +43,9 @@ class InterestNetwork(NetworkRecommender):
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of units dropped.")
     length: int = Field(20, ge=1, description="Latest items that are read.")
     recency_decay: float = Field(0.8, gt=0, le=1, description="Weight lost per newer item.")
-    recent_share: float = Field(0.1, gt=0, le=1, description="Last share of the time: a trend.")
+    recent_share: float = Field(
+        0.05, gt=0, le=1, description="Last share of the interactions whose time is a trend."
+    )
     negatives: int = Field(8, ge=1, description="Items drawn for each interaction.")
     history_dropout: float = Field(
         0.2, ge=0, lt=1, description="Share of earlier items dropped in training."
