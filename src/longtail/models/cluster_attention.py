@@ -48,7 +48,7 @@ class ClusterAttention(NetworkRecommender):
     random_negatives: int = Field(128, ge=1, description="Random items in a batch.")
     hard_negatives: int = Field(1, ge=0, description="Text neighbours of each choice.")
     popularity_correction: float = Field(
-        0.5, ge=0, le=1, description="Share of the log of the sampling rate taken off the logits."
+        1.0, ge=0, le=1, description="Share of the log of the sampling rate taken off the logits."
     )
     recent_share: float = Field(
         0.05, gt=0, le=1, description="Last share of the interactions whose time is a trend."
@@ -203,7 +203,8 @@ class _Attention(nn.Module):
         self.group = nn.Parameter(torch.zeros(clusters, dimensions))
         self.nearness = nn.Parameter(torch.tensor([0.3, 0.1]))
         self.context = nn.Linear(len(CONTEXT), 1, bias=False)
-        nn.init.zeros_(self.context.weight)
+        # In proportion to what is popular, as softmax scores are before anything is learned.
+        self.context.weight.data = torch.tensor([[1.0, 0.0, 0.0]])
         self.scale = dimensions**-0.5
 
     def groups_of(self, history: Tensor, present: Tensor) -> Tensor:
