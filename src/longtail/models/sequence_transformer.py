@@ -31,9 +31,6 @@ class SequenceTransformer(NetworkRecommender):
     """
 
     batch_size: int = Field(512, ge=1, description="Interactions in a batch, about.")
-    epoch_batches: int = Field(
-        400, ge=1, description="Batches in an epoch; of larger data it takes a random part."
-    )
     epochs: int = Field(6, ge=1, description="Passes over the examples at most.")
     dimensions: int = Field(96, ge=2, description="Size of the vectors of the transformer.")
     layers: int = Field(2, ge=1, description="Blocks of the transformer.")

@@ -59,7 +59,7 @@ class NetworkRecommender(Recommender):
     patience: int = Field(2, ge=1, description="Epochs without a better NDCG before the end.")
     batch_size: int = Field(256, ge=1, description="Interactions in a batch.")
     epoch_batches: int = Field(
-        2000, ge=1, description="Batches in an epoch; of larger data it takes a random part."
+        400, ge=1, description="Batches in an epoch; of larger data it takes a random part."
     )
     learning_rate: float = Field(0.001, gt=0, description="Highest rate of AdamW.")
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
