@@ -34,7 +34,8 @@ def gate_plot(gate: dict[str, Any]) -> go.Figure:
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
     )
-    return figure.update_layout(height=max(400, 20 * len(names)), showlegend=False)
+    figure.update_yaxes(dtick=1)  # a name for every bar
+    return figure.update_layout(height=max(400, 22 * len(names)), showlegend=False)
 
 
 def tail_emphasis_plot(gate: dict[str, Any]) -> go.Figure:
