@@ -68,9 +68,8 @@ def makes_hybrid(pipeline: Pipeline) -> bool:
 
 def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     """Put the hybrid together from what a run has saved."""
-    from longtail.arrays import unpack_sparse  # noqa: PLC0415
     from longtail.models.hybrid import Hybrid, HybridParameters  # noqa: PLC0415
-    from longtail.models.neighbours import TextKNN  # noqa: PLC0415
+    from longtail.models.neighbours import TextKNN, graph_of  # noqa: PLC0415
     from longtail.models.text_profile import TextProfile  # noqa: PLC0415
     from longtail.pipelines import recommenders  # noqa: PLC0415
     from longtail.serving.hybrid import SOURCES, ServedHybrid  # noqa: PLC0415
@@ -97,7 +96,7 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
         sources=recommenders.fitted_models(SOURCES, parameters.sources, parts),
         histories=data.histories,
         item_vectors=data.item_vectors,
-        behaviour_graph=unpack_sparse("graph", catalog["item_knn_model"].load()),
+        behaviour_graph=graph_of(catalog["item_knn_model"].load(), data.histories.n_items),
         text_graph=data.text_neighbours,
         items=items,
         keywords=KeywordTable.of(items["text"], items["keywords"]),

@@ -164,3 +164,8 @@ class TfidfKNN(TextKNN):
         for point in TextKNN.starting_points
         for decay in (0.7, 1.0)
     )
+
+
+def graph_of(arrays: Arrays, n_items: int) -> sp.csr_array:
+    """Return the (n_items, n_items) graph of a fitted model; one without edges if it was not."""
+    return unpack_sparse("graph", arrays) if arrays else sp.csr_array((n_items, n_items))

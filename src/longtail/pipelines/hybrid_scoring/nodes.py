@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from longtail.arrays import Arrays, unpack_sparse
+from longtail.arrays import Arrays
 from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
+from longtail.models.neighbours import graph_of
 from longtail.models.reasons import explain
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
@@ -107,14 +108,17 @@ def explain_recommendations(
     cooccurrence: Arrays,
     **tables: Any,
 ) -> pd.DataFrame:
-    """Give the first items of every list a reason: own items, keywords and one sentence."""
+    """Give the first items of every list a reason: own items, keywords and one sentence.
+
+    Where ``item_knn`` was not fitted, no own item speaks for another by behaviour.
+    """
     data = training_data(**tables, seed=0, with_validation=True)
     return explain(
         recommendations[recommendations["rank"] <= hybrid.explained],
         data.histories,
         titles=items["title"],
         keywords=KeywordTable.of(item_texts["text"], item_understanding["keywords"]),
-        behaviour_graph=unpack_sparse("graph", cooccurrence),
+        behaviour_graph=graph_of(cooccurrence, data.histories.n_items),
         text_graph=data.text_neighbours,
         descriptions={name: SOURCES[name].evidence for name in hybrid.sources},
     )
