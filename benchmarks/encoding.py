@@ -17,6 +17,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from longtail.datasets import SourceTableDataset  # noqa: E402
 from longtail.text.encoder import EncoderParameters, TextEncoder  # noqa: E402
 from longtail.text.item_text import compose_item_text  # noqa: E402
 from longtail.text.tfidf import tfidf_vectors  # noqa: E402
@@ -47,8 +48,7 @@ def main() -> None:
 
 def read_texts(folder: Path, n_texts: int) -> pd.Series:
     """Return the texts of items drawn at random, those without any left out."""
-    file = next(folder.glob("items.*"))
-    items = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype=str)
+    items = SourceTableDataset(folder=str(folder.resolve()), stem="items").load().to_pandas()
     items = items.reindex(columns=FIELDS).fillna("").astype(str)
     texts = compose_item_text(items, FIELDS, 600)
     texts = texts[texts != ""]

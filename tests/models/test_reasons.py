@@ -3,6 +3,7 @@ import pandas as pd
 import scipy.sparse as sp
 from tests.models.worlds import tiny_data
 
+from longtail.models.neighbours import ItemKNN, graph_of
 from longtail.models.reasons import explain, shared_keywords, strongest_own_item
 from longtail.text.keywords import KeywordTable
 
@@ -19,6 +20,15 @@ def test_own_item_that_is_closest() -> None:
     own = strongest_own_item(histories, np.array([0, 1, 2]), np.array([3, 3, 3]), GRAPH)
     # u1 has a and b, u2 also c, u3 nothing.
     assert own.tolist() == [1, 2, -1]
+
+
+def test_without_a_fitted_model_no_own_item_is_close() -> None:
+    data = tiny_data()
+    pairs = np.array([0, 1, 2]), np.array([2, 3, 3])
+    fitted = graph_of(ItemKNN().fit(data), data.histories.n_items)
+    assert strongest_own_item(data.histories, *pairs, fitted).max() >= 0
+    unfitted = graph_of({}, data.histories.n_items)
+    assert strongest_own_item(data.histories, *pairs, unfitted).tolist() == [-1, -1, -1]
 
 
 def test_shared_keywords_leave_out_what_one_text_lacks() -> None:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from longtail.reporting import figures
+from longtail.reporting.hybrid_figures import gate_plot
 
 MODELS = ("popularity", "als", "hybrid")
 
@@ -137,3 +138,11 @@ def test_a_second_round_of_styles_differs_from_the_first() -> None:
     rows = [_leaderboard()[0] | {"model": f"m{n}", "value": n / 20} for n in range(16)]
     markers = [trace.marker for trace in figures.leaderboard_plot(rows, 20, 0.95).data]
     assert len({(marker.symbol, marker.color) for marker in markers}) == 16
+
+
+def test_every_bar_of_the_gate_has_its_name() -> None:
+    gate = {"importance": {f"feature_{number}": 1 - number / 20 for number in range(43)}}
+    figure = gate_plot(gate)
+    assert len(figure.data[0].y) == 43
+    assert figure.layout.yaxis.dtick == 1
+    assert figure.layout.height >= 20 * 43

@@ -204,7 +204,8 @@ class _Attention(nn.Module):
         self.nearness = nn.Parameter(torch.tensor([0.3, 0.1]))
         self.context = nn.Linear(len(CONTEXT), 1, bias=False)
         # In proportion to what is popular, as softmax scores are before anything is learned.
-        self.context.weight.data = torch.tensor([[1.0, 0.0, 0.0]])
+        start = [[float(name == "log_count") for name in CONTEXT]]
+        self.context.weight.data = torch.tensor(start)
         self.scale = dimensions**-0.5
 
     def groups_of(self, history: Tensor, present: Tensor) -> Tensor:

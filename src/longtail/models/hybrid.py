@@ -163,8 +163,8 @@ def source_shares(hybrid_gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> p
     The three features of a source are one share, and so are all trends.
     """
     shares = hybrid_gate.shares(lists, rows)
-    first = lists.names.index(ITEM_FEATURES[0])
-    last = first + len(ITEM_FEATURES)
+    last = lists.names.index(ITEM_FEATURES[-1]) + 1
+    first = last - len(ITEM_FEATURES)
     n_sources = first // 3
     of_sources = shares[:, :first].reshape(-1, 3, n_sources).sum(axis=1)
     trend = shares[:, last:].sum(axis=1, keepdims=True)
