@@ -23,14 +23,16 @@ def open_catalog(
         env: the environment of the configuration; by default ``KEDRO_ENV``, else ``local``.
         load_versions: versions of datasets to load instead of the newest, by name.
     """
-    bootstrap_project(settings.PROJECT_ROOT)
-    with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
-        context: Any = session.load_context()  # type: ignore[attr-defined]
-        catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
-        data_root = settings.PROJECT_ROOT / context.config_loader["globals"]["data_root"]
+    context = _context(env)
+    catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
     names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
-    pin_newest_complete(names - set(load_versions or {}), catalog, RunRecords(data_root))
+    pin_newest_complete(names - set(load_versions or {}), catalog, _records(context))
     return catalog
+
+
+def open_records(env: str | None = None) -> RunRecords:
+    """Return the records of an environment's runs."""
+    return _records(_context(env))
 
 
 def mlflow_client() -> MlflowClient:
@@ -39,11 +41,19 @@ def mlflow_client() -> MlflowClient:
     Raises:
         UserError: the store does not answer.
     """
-    bootstrap_project(settings.PROJECT_ROOT)
-    with KedroSession.create(project_path=settings.PROJECT_ROOT) as session:
-        context: Any = session.load_context()  # type: ignore[attr-defined]
+    context = _context(None)
     if not hasattr(context, "mlflow"):
         raise UserError(
             "The MLflow store of mlflow.yml (server.mlflow_tracking_uri) does not answer."
         )
     return MlflowClient(context.mlflow.server.mlflow_tracking_uri)
+
+
+def _context(env: str | None) -> Any:
+    bootstrap_project(settings.PROJECT_ROOT)
+    with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
+        return session.load_context()  # type: ignore[attr-defined]
+
+
+def _records(context: Any) -> RunRecords:
+    return RunRecords(settings.PROJECT_ROOT / context.config_loader["globals"]["data_root"])

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from pydantic import ValidationError
 from tests.models.worlds import histories_of, taste_world
 
 from longtail.models.als import ALS
@@ -68,6 +69,15 @@ def test_new_items_of_the_right_kind_are_found(world) -> None:
     new = table[table["item_id"].isin(data.histories.item_ids[40:])]
     same_kind = new["user_id"].str[1:].astype(int) % 2 == new["item_id"].str[1:].astype(int) % 2
     assert new["rank"][same_kind].max() < new["rank"][~same_kind].min()
+
+
+def test_sources_that_cannot_be_are_named_before_anything_runs() -> None:
+    with pytest.raises(ValidationError, match=r"hybrid\.sources names alss; there are random, "):
+        HybridParameters(sources=("als", "alss"))
+    with pytest.raises(
+        ValidationError, match="names popularity, which the gate weighs"
+    ):
+        HybridParameters(sources=("als", "popularity"))
 
 
 def test_saved_hybrid_gives_the_same_lists(world) -> None:

@@ -1,7 +1,10 @@
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from longtail.hooks.records import RunRecord, RunRecords
 from longtail.reporting import __main__ as command
 
 
@@ -14,6 +17,9 @@ class _Catalog:
 
     def load(self, name: str) -> Any:
         return self._datasets[name]
+
+    def __getitem__(self, name: str) -> Any:
+        return SimpleNamespace(resolve_load_version=lambda: "v1")
 
 
 @pytest.fixture
@@ -45,3 +51,24 @@ def test_it_prints_the_newest_leaderboard(
     catalog["comparisons"] = []
     assert command.main([]) == 0
     assert "0.1250" in capsys.readouterr().out
+
+
+def test_it_prints_what_the_models_cost(
+    catalog: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    key = {"metric": "ndcg", "k": 20, "item_group": "all", "user_group": "all"}
+    catalog["leaderboard"] = [{"model": name, "value": 0.125, **key} for name in ("als", "ease")]
+    records = RunRecords(tmp_path)
+    costs = {"als_model": {"fit_seconds": 12.34, "model_bytes": 5_600_000.0}}
+    ancestors = {"leaderboard": {"als_model": "v1"}}
+    records.write(RunRecord(version="v1", status="complete", costs=costs, ancestors=ancestors))
+    monkeypatch.setattr(command, "open_records", lambda _: records)
+
+    assert command.main(["--costs"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert ["als", "0.1250", "-", "12.3", "-", "5.60"] in [line.split() for line in lines]
+    assert ["ease", "0.1250", "-", "-", "-", "-"] in [line.split() for line in lines]

@@ -10,20 +10,27 @@ import numpy as np
 import pandas as pd
 from kedro.pipeline.node import Node
 
+from longtail.hooks.records import RunRecords
+
 MODEL = "_model"
 VALIDATION_MODEL = "_validation_model"
 GATE = "_gate"
 RECOMMENDATIONS = "recommendations_"
+
+Costs = dict[str, dict[str, float]]
 
 
 class CostMeter:
     """Times the nodes of a run that fit a model or recommend with it.
 
     Times are those of the node's function, without reading and writing.
+
+    Attributes:
+        costs: what the run's models cost so far, by dataset.
     """
 
     def __init__(self) -> None:
-        self.metrics: dict[str, float] = {}
+        self.costs: Costs = {}
         self._started: dict[str, float] = {}
 
     def start(self, node: Node) -> None:
@@ -32,25 +39,48 @@ class CostMeter:
 
     def stop(self, node: Node, outputs: Mapping[str, Any]) -> None:
         """Keep what a node that has ended tells of the costs of its model."""
-        self.metrics |= costs(outputs, perf_counter() - self._started.pop(node.name))
+        self.costs |= costs(outputs, perf_counter() - self._started.pop(node.name))
 
 
-def costs(outputs: Mapping[str, Any], seconds: float) -> dict[str, float]:
-    """Return fit_seconds and model_bytes, or milliseconds_per_user, of the models in some outputs.
+def costs(outputs: Mapping[str, Any], seconds: float) -> Costs:
+    """Return fit_seconds and model_bytes, or milliseconds_per_user, by dataset of a model.
 
     Args:
         outputs: of one node, by name of the dataset.
         seconds: that the node took.
     """
-    metrics: dict[str, float] = {}
+    found: Costs = {}
     for name, value in outputs.items():
         if name.endswith(MODEL) and not name.endswith(VALIDATION_MODEL) and value:
-            model, arrays = name.removesuffix(MODEL), value.values()
-            metrics[f"{model}.fit_seconds"] = seconds
-            metrics[f"{model}.model_bytes"] = float(sum(np.asarray(a).nbytes for a in arrays))
+            size = sum(np.asarray(array).nbytes for array in value.values())
+            found[name] = {"fit_seconds": seconds, "model_bytes": float(size)}
         elif name.endswith(GATE):
-            metrics[f"{name.removesuffix(GATE)}.fit_seconds"] = seconds
+            found[name] = {"fit_seconds": seconds}
         elif name.startswith(RECOMMENDATIONS) and isinstance(value, pd.DataFrame) and len(value):
-            model, users = name.removeprefix(RECOMMENDATIONS), value["user_id"].nunique()
-            metrics[f"{model}.milliseconds_per_user"] = 1000 * seconds / users
-    return metrics
+            found[name] = {"milliseconds_per_user": 1000 * seconds / value["user_id"].nunique()}
+    return found
+
+
+def by_model(found: Costs) -> Costs:
+    """Return the costs of datasets as costs of the models that they belong to."""
+    models: Costs = {}
+    for name, values in found.items():
+        model = name.removesuffix(MODEL).removesuffix(GATE).removeprefix(RECOMMENDATIONS)
+        models[model] = models.get(model, {}) | values
+    return models
+
+
+def costs_behind(dataset: str, version: str, records: RunRecords) -> Costs:
+    """Return what the models behind a version of a dataset cost, by model, whichever run fitted.
+
+    Args:
+        dataset: for example ``leaderboard``.
+        version: which version of it.
+        records: the records of the runs.
+    """
+    found: Costs = {}
+    for name, made in records.ancestors(dataset, version).items():
+        record = records.read(made)
+        if record is not None and name in record.costs:
+            found[name] = record.costs[name]
+    return by_model(found)

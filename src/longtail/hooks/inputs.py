@@ -18,6 +18,7 @@ from kedro.pipeline.node import Node
 
 from longtail.errors import UserError
 from longtail.files import link_or_copy
+from longtail.hooks.costs import CostMeter, Costs
 from longtail.hooks.records import (
     RunRecord,
     RunRecords,
@@ -64,6 +65,7 @@ class InputHooks:
         self._version: str | None = None
         self._catalog = DataCatalog()
         self._saved: Counter[str] = Counter()
+        self._meter = CostMeter()
         self._lock = Lock()
 
     @hook_impl
@@ -91,6 +93,7 @@ class InputHooks:
         if not run_params["only_missing_outputs"]:
             pin_outputs(pipeline, catalog, version)
         self._version, self._catalog, self._saved = version, catalog, Counter()
+        self._meter = CostMeter()
         self._tell_killed()
         record = RunRecord(
             version=version,
@@ -113,6 +116,16 @@ class InputHooks:
                 )
                 self._records.write(record.model_copy(update={"status": "killed"}))
 
+    @hook_impl(trylast=True)
+    def before_node_run(self, node: Node) -> None:
+        """Start the clock."""
+        self._meter.start(node)
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
+        """Keep what a model costs."""
+        self._meter.stop(node, outputs)
+
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
         """Record a node whose outputs are all saved; in a worker process there is no record."""
@@ -124,7 +137,7 @@ class InputHooks:
                 paths = {without_transcoding(n): save_path(self._catalog[n]) for n in node.outputs}
                 hashes = {name: content_hash(path) for name, path in paths.items()}
                 signature = node_signature(node, self._catalog, self._records)
-                self._add(node.name, signature, hashes)
+                self._add(node.name, signature, hashes, self._meter.costs)
 
     def reuse(self, node: Node, catalog: DataCatalog) -> str | None:
         """Take a node's outputs from an earlier run where nothing that they depend on has changed.
@@ -148,12 +161,17 @@ class InputHooks:
                 for name, path in found.items():
                     shutil.copytree(path.parent, paths[name].parent, copy_function=link_or_copy)
                 version = record.reused.get(node.name, record.version)
-                self._add(node.name, signature, hashes, version)
+                self._add(node.name, signature, hashes, record.costs, version)
                 return version
         return None
 
     def _add(
-        self, node: str, signature: str, hashes: Mapping[str, Any], reused: str | None = None
+        self,
+        node: str,
+        signature: str,
+        hashes: Mapping[str, Any],
+        costs: Costs,
+        reused: str | None = None,
     ) -> None:
         """Add a finished node to the record of the run."""
         record = self._records.read(str(self._version))
@@ -161,6 +179,7 @@ class InputHooks:
         changes = {
             "signatures": record.signatures | {node: signature},
             "hashes": {**record.hashes, **hashes},
+            "costs": record.costs | {name: costs[name] for name in hashes if name in costs},
             "reused": record.reused | ({node: reused} if reused else {}),
         }
         self._records.write(record.model_copy(update=changes))

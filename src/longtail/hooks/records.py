@@ -32,6 +32,8 @@ class RunRecord(BaseModel):
         hashes: SHA-256 of each saved output; of a running run, of the nodes that have finished.
         signatures: what each finished node was made from, by its name (``node_signature``).
         reused: the version that an unchanged node's outputs were taken from, by the node's name.
+        costs: what saved models cost, by the name of the output: fit_seconds and model_bytes, or
+            milliseconds_per_user of the lists.
         process: machine and number of the process that runs it.
     """
 
@@ -45,6 +47,7 @@ class RunRecord(BaseModel):
     hashes: dict[str, str] = {}
     signatures: dict[str, str] = {}
     reused: dict[str, str] = {}
+    costs: dict[str, dict[str, float]] = {}
     process: str = ""
 
 

@@ -22,14 +22,13 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from longtail.hooks.costs import CostMeter
+from longtail.hooks.costs import by_model
 from longtail.hooks.extras import (
     TrackingParameters,
     differences,
@@ -100,7 +99,6 @@ class TrackingHooks(MlflowHook):
         self._data_name = ""
         self._parameters = TrackingParameters()
         self._records = RunRecords(Path())
-        self._costs = CostMeter()
 
     @property
     def _client(self) -> MlflowClient:
@@ -115,7 +113,6 @@ class TrackingHooks(MlflowHook):
     def after_context_created(self, context: KedroContext) -> None:
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
-        self._costs = CostMeter()
         self._data_name = Path(context.config_loader["globals"]["source_folder"]).name
         self._records = RunRecords(
             context.project_path / context.config_loader["globals"]["data_root"]
@@ -131,15 +128,9 @@ class TrackingHooks(MlflowHook):
     def after_catalog_created(self) -> None:
         """Leave the catalog alone: it holds no MLflow datasets."""
 
-    @hook_impl(trylast=True)
-    def before_node_run(self, node: Node) -> None:
-        """Start the clock; the parameters of all nodes were logged when the run started."""
-        self._costs.start(node)
-
-    @hook_impl(tryfirst=True)
-    def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
-        """Keep what a model costs."""
-        self._costs.stop(node, outputs)
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Leave it: the parameters of all nodes were logged when the run started."""
 
     @hook_impl(trylast=True)
     def before_pipeline_run(
@@ -194,7 +185,7 @@ class TrackingHooks(MlflowHook):
     @results_first
     def _finish(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         try:
-            metrics = saved_metrics(pipeline, catalog) | self._costs.metrics
+            metrics = saved_metrics(pipeline, catalog) | self._costs(run_params["run_id"])
             self._log(metrics=metrics, tags=split_tags(pipeline, catalog))
             for path in saved_artifacts(pipeline, catalog):
                 self._client.log_artifact(self.run_id, str(path))
@@ -205,6 +196,12 @@ class TrackingHooks(MlflowHook):
             self._log_extras(fresh, catalog)
         finally:
             super().after_pipeline_run(run_params, pipeline, catalog)
+
+    def _costs(self, version: str) -> dict[str, float]:
+        """Return what the models of this run cost, also those taken from earlier runs."""
+        record = self._records.read(version)
+        found = {} if record is None else by_model(record.costs)
+        return flatten(found)
 
     def _reused(self, version: str) -> dict[str, str]:
         """Return the nodes of this run that were taken from runs that MLflow knows all about.

@@ -12,11 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tqdm.auto import tqdm
 
 from longtail.behaviour.groups import popularity_groups
 from longtail.behaviour.histories import Histories
+from longtail.models import COLLABORATIVE, LANGUAGE
 from longtail.models.base import TrainingData
 from longtail.models.candidates import Candidates, FittedModel, find_candidates
 from longtail.models.cold_shelf import rows_with_shelf
@@ -57,6 +58,21 @@ class HybridParameters(BaseModel):
     quality_kept: float = Field(
         0.97, gt=0, le=1, description="Share of the best validation NDCG that the knob must keep."
     )
+
+    @field_validator("sources")
+    @classmethod
+    def _are_models(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        models = {**COLLABORATIVE, **LANGUAGE}
+        if unknown := sorted(set(sources) - set(models)):
+            raise ValueError(
+                f"hybrid.sources names {', '.join(unknown)}; there are {', '.join(models)}."
+            )
+        if known := sorted(set(sources) & set(ITEM_FEATURES)):
+            raise ValueError(
+                f"hybrid.sources names {', '.join(known)}, which the gate weighs in any case:"
+                " take it out."
+            )
+        return sources
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,28 @@
-"""``python -m longtail.reporting``: print the newest leaderboard, or the profile of the data."""
+"""``python -m longtail.reporting``: print the newest leaderboard, its costs or the profile."""
 
 import argparse
 import sys
+from typing import Any
 
 from longtail.errors import UserError
-from longtail.project import open_catalog
+from longtail.hooks.costs import costs_behind
+from longtail.project import open_catalog, open_records
 from longtail.reporting.profile_terminal import print_profile
-from longtail.reporting.terminal import print_leaderboard
+from longtail.reporting.terminal import print_costs, print_leaderboard
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the leaderboard or the profile; return the exit code."""
+    """Print leaderboard, costs or profile; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m longtail.reporting", description=__doc__)
     parser.add_argument("--env", default=None, help="the environment of the configuration")
     parser.add_argument("--data", action="store_true", help="print the profile of the data")
+    parser.add_argument(
+        "--costs", action="store_true", help="print what each model costs beside its quality"
+    )
     options = parser.parse_args(arguments)
     try:
-        show_profile(options.env) if options.data else show_newest(options.env)
+        show = show_profile if options.data else show_costs if options.costs else show_newest
+        show(options.env)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -29,9 +35,7 @@ def show_newest(env: str | None) -> None:
     Raises:
         UserError: if no evaluation has been saved yet.
     """
-    catalog = open_catalog(env)
-    if not catalog.exists("leaderboard"):
-        raise UserError("There is no leaderboard yet: run `kedro run` first.")
+    catalog = _with_leaderboard(env)
     parameters = catalog.load("params:evaluation")
     print_leaderboard(
         catalog.load("leaderboard"),
@@ -39,6 +43,28 @@ def show_newest(env: str | None) -> None:
         parameters["primary_k"],
         parameters["baseline"],
     )
+
+
+def show_costs(env: str | None) -> None:
+    """Print seconds, milliseconds and bytes of the models of the newest leaderboard.
+
+    Raises:
+        UserError: if no evaluation has been saved yet.
+    """
+    catalog = _with_leaderboard(env)
+    version = catalog["leaderboard"].resolve_load_version()
+    print_costs(
+        catalog.load("leaderboard"),
+        costs_behind("leaderboard", version, open_records(env)),
+        catalog.load("params:evaluation")["primary_k"],
+    )
+
+
+def _with_leaderboard(env: str | None) -> Any:
+    catalog = open_catalog(env)
+    if not catalog.exists("leaderboard"):
+        raise UserError("There is no leaderboard yet: run `kedro run` first.")
+    return catalog
 
 
 def show_profile(env: str | None) -> None:

@@ -1,6 +1,6 @@
 """The leaderboard as a table for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -12,6 +12,7 @@ from rich.text import Text
 Rows = Sequence[dict[str, Any]]
 
 _UNBOUNDED = 1000
+COSTS = (("fit_seconds", 1, 1), ("milliseconds_per_user", 1, 2), ("model_bytes", 1e6, 2))
 
 
 class _Column(NamedTuple):
@@ -73,13 +74,35 @@ def hybrid_summary(
 
 def print_leaderboard(leaderboard: Rows, comparisons: Rows, k: int, baseline: str) -> None:
     """Print the table and the line of words below it to the standard output."""
-    console = Console()
-    table = leaderboard_table(leaderboard, k, baseline)
-    needed = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum
-    if needed > console.width:
-        console = Console(width=needed)
-    console.print(table)
-    console.print(hybrid_summary(comparisons, k, baseline=baseline), soft_wrap=True)
+    _print(leaderboard_table(leaderboard, k, baseline))
+    Console().print(hybrid_summary(comparisons, k, baseline=baseline), soft_wrap=True)
+
+
+def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: int) -> None:
+    """Print what every model costs beside its quality, one row a model.
+
+    Args:
+        leaderboard: rows of the leaderboard.
+        costs: fit_seconds, model_bytes and milliseconds_per_user by model; any may be missing.
+        k: list length.
+    """
+    quality = [_Column(f"NDCG@{k}", "ndcg"), _Column(f"tail Recall@{k}", "recall", "tail")]
+    values = [_values(leaderboard, column, k) for column in quality]
+    table = Table(title="What the models cost", box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("model", no_wrap=True)
+    for header in (*(column.header for column in quality), "seconds to fit", "ms a user", "MB"):
+        table.add_column(header, justify="right")
+    for model in dict.fromkeys(row["model"] for row in leaderboard):
+        spent = costs.get(model, {})
+        table.add_row(
+            model,
+            *(f"{found[model]:.4f}" if model in found else "-" for found in values),
+            *(
+                f"{spent[cost] / unit:.{digits}f}" if cost in spent else "-"
+                for cost, unit, digits in COSTS
+            ),
+        )
+    _print(table)
 
 
 def print_candidate_pools(rows: Rows, k: int) -> None:
@@ -97,7 +120,7 @@ def print_candidate_pools(rows: Rows, k: int) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         table.add_row(model, *(values.get((model, pool), "-") for pool in pools))
     if rows:
-        Console().print(table)
+        _print(table)
 
 
 def print_folding_in(rows: Rows, k: int) -> None:
@@ -119,7 +142,7 @@ def print_folding_in(rows: Rows, k: int) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         table.add_row(model, *(values.get((model, length), "-") for length in lengths))
     if rows:
-        Console().print(table)
+        _print(table)
 
 
 def print_rows(title: str, rows: Rows) -> None:
@@ -133,7 +156,16 @@ def print_rows(title: str, rows: Rows) -> None:
         table.add_row(
             *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values())
         )
-    Console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Print a table without cutting its cells, also where it is wider than the terminal."""
+    console = Console()
+    needed = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum
+    if needed > console.width:
+        console = Console(width=needed)
+    console.print(table)
 
 
 def _columns(leaderboard: Rows, k: int) -> list[_Column]:
