@@ -74,9 +74,7 @@ def test_new_items_of_the_right_kind_are_found(world) -> None:
 def test_sources_that_cannot_be_are_named_before_anything_runs() -> None:
     with pytest.raises(ValidationError, match=r"hybrid\.sources names alss; there are random, "):
         HybridParameters(sources=("als", "alss"))
-    with pytest.raises(
-        ValidationError, match="names popularity, which the gate weighs"
-    ):
+    with pytest.raises(ValidationError, match="names popularity, which the gate weighs"):
         HybridParameters(sources=("als", "popularity"))
 
 
