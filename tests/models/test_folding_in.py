@@ -12,7 +12,7 @@ from irspack import IALSRecommender
 from tests.models.worlds import histories_of, taste_world, tiny_data
 
 from longtail.behaviour.histories import Histories
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import MODELS
 from longtail.models.als import ALS, RecentALS
 from longtail.models.base import Recommender, TrainingData
 from longtail.models.factors import gram_of, solve_user_factors
@@ -101,9 +101,7 @@ def test_ials_factors_are_those_of_the_library(
 
 
 # The ranker needs a language model: its own tests bring one.
-@pytest.mark.parametrize(
-    "name", sorted((COLLABORATIVE | LANGUAGE).keys() - {"random", "language_model_ranker"})
-)
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"random", "language_model_ranker"}))
 def test_every_model_serves_users_it_was_not_fitted_on(
     world: TrainingData, newcomers: TrainingData, name: str
 ) -> None:
@@ -112,7 +110,7 @@ def test_every_model_serves_users_it_was_not_fitted_on(
         replace(data, tfidf_neighbours=graph, frozen_neighbours=graph)
         for data in (world, newcomers)
     )
-    model: Recommender = (COLLABORATIVE | LANGUAGE)[name]()
+    model: Recommender = MODELS[name]()
     scores = model.score(model.fold_in(model.fit(world), newcomers), newcomers, np.arange(3))
     assert scores.shape == (3, 30)
     assert np.isfinite(scores).all()

@@ -122,3 +122,13 @@ def test_a_finished_trial_counts_for_the_same_data_and_targets_alone() -> None:
     other = replace(taste_world(40, 12, share=0.5, seed=1), checkpoints=data.checkpoints)
     tune(TextKNN, other, targets, parameters)
     assert len(data.checkpoints) == 3
+
+
+def test_what_is_given_is_not_searched() -> None:
+    data = taste_world(n_users=20, n_items=8, share=0.5)
+    targets = validation_targets(data.histories, sp.csr_array(np.ones((20, 8))), 100, 0)
+    trials = tune(ALS, data, targets, TuningParameters(trials=3), {"alpha": 7.0}).trials
+    assert [t["parameters"]["alpha"] for t in trials] == [7.0] * 3
+    assert [t["parameters"]["regularization"] for t in trials[:2]] == [10.0, 30.0]
+    all_given = dict.fromkeys(ALS.search_space, 7)
+    assert len(tune(ALS, data, targets, TuningParameters(trials=3), all_given).trials) == 1

@@ -10,6 +10,7 @@ from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError, UserError
 from longtail.models.base import Recommender, TrainingData
 from longtail.models.popularity import Popularity
+from longtail.models.recent_popularity import RecentPopularity
 from longtail.models.tuning import TuningParameters
 from longtail.pipelines.recommenders import (
     RecommenderParameters,
@@ -108,3 +109,22 @@ def test_a_model_that_is_not_wanted_is_not_fitted(tables: dict[str, Any]) -> Non
 def test_an_unknown_model_is_named_before_anything_runs() -> None:
     with pytest.raises(ValidationError, match=r"recommenders\.fitted names alss; there are random"):
         RecommenderParameters(fitted=("alss",))
+    with pytest.raises(ValidationError, match=r"recommenders\.settings names alss; there"):
+        RecommenderParameters(fitted=(), settings={"alss": {}})
+
+
+def test_a_setting_that_a_model_does_not_have_is_named_before_anything_runs() -> None:
+    with pytest.raises(ValidationError, match=r"settings\.als\.rank: .* als has factors"):
+        RecommenderParameters(fitted=("als",), settings={"als": {"rank": 8}})
+    with pytest.raises(ValidationError, match=r"settings\.als\.factors: Input should"):
+        RecommenderParameters(fitted=("als",), settings={"als": {"factors": 0}})
+
+
+def test_given_settings_are_those_of_the_model(tables: dict[str, Any]) -> None:
+    given = {"popularity_recent": {"half_life": 0.25}}
+    choice = RecommenderParameters(fitted=("popularity_recent",), settings=given)
+    hyperparameters, trials, _ = tune_recommender(
+        "popularity_recent", RecentPopularity, choice, TUNING, **tables
+    )
+    assert hyperparameters["half_life"] == 0.25
+    assert len(trials) == 1

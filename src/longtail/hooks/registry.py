@@ -68,16 +68,17 @@ def makes_hybrid(pipeline: Pipeline) -> bool:
 
 def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     """Put the hybrid together from what a run has saved."""
+    from longtail.models import MODELS  # noqa: PLC0415
     from longtail.models.hybrid import Hybrid, HybridParameters  # noqa: PLC0415
     from longtail.models.neighbours import TextKNN, graph_of  # noqa: PLC0415
     from longtail.models.text_profile import TextProfile  # noqa: PLC0415
     from longtail.pipelines import recommenders  # noqa: PLC0415
-    from longtail.serving.hybrid import SOURCES, ServedHybrid  # noqa: PLC0415
+    from longtail.serving.hybrid import ServedHybrid  # noqa: PLC0415
     from longtail.text.keywords import KeywordTable  # noqa: PLC0415
 
     parameters = HybridParameters.model_validate(catalog["params:hybrid"].load())
     entries = recommenders.tables_read_by(
-        *(SOURCES[name] for name in parameters.sources), TextKNN, TextProfile, without=("ratings",)
+        *(MODELS[name] for name in parameters.sources), TextKNN, TextProfile, without=("ratings",)
     )
     tables = {name: catalog[entry].load() for name, entry in entries.items()}
     data = recommenders.training_data(**tables, seed=0, with_validation=True)
@@ -93,7 +94,7 @@ def served_hybrid(catalog: DataCatalog) -> ServedHybrid:
     return ServedHybrid(
         hybrid=Hybrid.from_json(catalog["hybrid_gate"].load()),
         parameters=parameters,
-        sources=recommenders.fitted_models(SOURCES, parameters.sources, parts),
+        sources=recommenders.fitted_models(MODELS, parameters.sources, parts),
         histories=data.histories,
         item_vectors=data.item_vectors,
         behaviour_graph=graph_of(catalog["item_knn_model"].load(), data.histories.n_items),

@@ -58,4 +58,6 @@ LANGUAGE: dict[str, type[Recommender]] = {
     "language_model_ranker": LanguageModelRanker,
 }
 
-RECOMMENDERS: tuple[str, ...] = (*COLLABORATIVE, *LANGUAGE, "hybrid")
+MODELS: dict[str, type[Recommender]] = COLLABORATIVE | LANGUAGE
+
+RECOMMENDERS: tuple[str, ...] = (*MODELS, "hybrid")

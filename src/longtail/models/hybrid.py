@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from longtail.behaviour.groups import popularity_groups
 from longtail.behaviour.histories import Histories
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import MODELS
 from longtail.models.base import TrainingData
 from longtail.models.candidates import Candidates, FittedModel, find_candidates
 from longtail.models.cold_shelf import rows_with_shelf
@@ -62,10 +62,9 @@ class HybridParameters(BaseModel):
     @field_validator("sources")
     @classmethod
     def _are_models(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
-        models = {**COLLABORATIVE, **LANGUAGE}
-        if unknown := sorted(set(sources) - set(models)):
+        if unknown := sorted(set(sources) - set(MODELS)):
             raise ValueError(
-                f"hybrid.sources names {', '.join(unknown)}; there are {', '.join(models)}."
+                f"hybrid.sources names {', '.join(unknown)}; there are {', '.join(MODELS)}."
             )
         if known := sorted(set(sources) & set(ITEM_FEATURES)):
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -111,26 +112,36 @@ def tune(
     data: TrainingData,
     targets: ValidationTargets,
     parameters: TuningParameters,
+    fixed: Mapping[str, Any] | None = None,
 ) -> Tuned:
     """Search for the setting with the highest validation NDCG.
 
     The declared starting points come first, then a seeded tree-structured Parzen search (Bergstra
-    et al., NIPS 2011). A model without a search space takes one trial. Finished trials are kept in
-    ``data.checkpoints``: a search that was stopped goes on where it was.
+    et al., NIPS 2011). A model without anything to search takes one trial. Finished trials are kept
+    in ``data.checkpoints``: a search that was stopped goes on where it was.
+
+    Args:
+        recommender: class of the model.
+        data: what its settings are fitted on.
+        targets: what they are judged by.
+        parameters: the budget.
+        fixed: hyper-parameters that are given and not searched.
     """
+    fixed = fixed or {}
+    space = {name: span for name, span in recommender.search_space.items() if name not in fixed}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=parameters.seed)
     )
     for point in recommender.starting_points:
-        study.enqueue_trial(dict(point))
+        study.enqueue_trial({name: point[name] for name in point if name in space})
     best: tuple[Recommender, Arrays | None] | None = None
     best_value = -np.inf
     trials: list[dict[str, Any]] = []
-    n_trials = parameters.trials if recommender.search_space else 1
+    n_trials = parameters.trials if space else 1
     for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
         trial = study.ask()
-        setting = recommender(**_suggest(trial, recommender))
+        setting = recommender(**_suggest(trial, space), **fixed)
         value, seconds, arrays = _try(setting, data, targets, parameters.k)
         study.tell(trial, value)
         trials.append(
@@ -178,11 +189,13 @@ def code_digest() -> str:
     return hashlib.blake2b(b"".join(sources) + " ".join(versions).encode()).hexdigest()
 
 
-def _suggest(trial: optuna.Trial, recommender: type[Recommender]) -> dict[str, Any]:
+def _suggest(
+    trial: optuna.Trial, space: Mapping[str, list[Any] | tuple[float, float]]
+) -> dict[str, Any]:
     suggestion: dict[str, Any] = {}
-    for name, space in recommender.search_space.items():
-        if isinstance(space, list):
-            suggestion[name] = trial.suggest_categorical(name, space)
+    for name, span in space.items():
+        if isinstance(span, list):
+            suggestion[name] = trial.suggest_categorical(name, span)
         else:
-            suggestion[name] = trial.suggest_float(name, *space, log=True)
+            suggestion[name] = trial.suggest_float(name, *span, log=True)
     return suggestion

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.errors import NotApplicableError, UserError
-from longtail.models import RECOMMENDERS
+from longtail.models import MODELS
 from longtail.models.base import Recommender, TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.tuning import TuningParameters, ValidationTargets, tune, validation_targets
@@ -47,21 +47,38 @@ logger = logging.getLogger(__name__)
 
 
 class RecommenderParameters(BaseModel):
-    """Which recommenders a run fits and compares."""
+    """Which recommenders a run fits and compares, and what of them is not tuned."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fitted: tuple[str, ...] = Field(description="Names of models; the others are left out.")
+    settings: dict[str, dict[str, Any]] = Field(
+        {}, description="Hyper-parameters that are given and not tuned, by model."
+    )
 
-    @field_validator("fitted")
+    @field_validator("fitted", "settings")
     @classmethod
-    def _models_exist(cls, fitted: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := sorted(set(fitted) - set(RECOMMENDERS)):
+    def _models_exist(cls, named: Any, field: ValidationInfo) -> Any:
+        if unknown := sorted(set(named) - set(MODELS)):
             raise ValueError(
-                f"recommenders.fitted names {', '.join(unknown)}; there are"
-                f" {', '.join(name for name in RECOMMENDERS if name != 'hybrid')}."
+                f"recommenders.{field.field_name} names {', '.join(unknown)}; there are"
+                f" {', '.join(MODELS)}."
             )
-        return fitted
+        return named
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_exist(cls, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, given in settings.items():
+            try:
+                MODELS[name](**given)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise ValueError(
+                    f"recommenders.settings.{name}.{'.'.join(map(str, first['loc']))}:"
+                    f" {first['msg']}; {name} has {', '.join(MODELS[name].model_fields)}"
+                ) from error
+        return settings
 
 
 def create_recommender_pipeline(recommenders: dict[str, type[Recommender]]) -> Pipeline:
@@ -162,7 +179,8 @@ def tune_recommender(
         return {"not_wanted": f"{name} is not in the parameter recommenders.fitted."}, [], {}
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     try:
-        tuned = tune(recommender, data, targets_of(data.histories, tables, tuning), tuning)
+        targets = targets_of(data.histories, tables, tuning)
+        tuned = tune(recommender, data, targets, tuning, choice.settings.get(name))
     except NotApplicableError as reason:
         logger.info("%s", reason)
         return {"not_applicable": str(reason)}, [], {}

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.behaviour.histories import Histories
 from longtail.errors import UserError
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import MODELS
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.graphs import append_items, keep_strongest, nearer_than_weakest
@@ -28,7 +28,6 @@ from longtail.text.encoder import EncoderParameters
 from longtail.text.keywords import KeywordTable
 from longtail.text.text_map import TextMap
 
-SOURCES = COLLABORATIVE | LANGUAGE
 COLUMNS = ["item_id", "rank", "score", "title", "reason"]
 # Training curves of a model are looked at in MLflow and are no part of what it serves.
 CURVE = "curve."
@@ -160,7 +159,7 @@ class ServedHybrid:
             keywords=self.keywords,
             behaviour_graph=self.behaviour_graph,
             text_graph=self.text_graph,
-            descriptions={name: SOURCES[name].evidence for name in self.sources},
+            descriptions={name: MODELS[name].evidence for name in self.sources},
         )
         return table.assign(title=reasons["title"], reason=reasons["sentence"])[COLUMNS]
 
@@ -288,7 +287,7 @@ class ServedHybrid:
             timestamps=arrays["histories.timestamps"],
         )
         sources = {
-            name: FittedModel(SOURCES[name](**setting), _below(f"source.{name}.", arrays))
+            name: FittedModel(MODELS[name](**setting), _below(f"source.{name}.", arrays))
             for name, setting in description["sources"].items()
         }
         encoder = EncoderParameters(**description["encoder"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from longtail.behaviour.histories import build_histories
 from longtail.metrics.cold_start import candidate_pools, folding_in_rows
 from longtail.metrics.leaderboard import Row
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import MODELS
 from longtail.models.base import TrainingData, recommend
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, recommend_hybrid
@@ -29,8 +29,6 @@ from longtail.pipelines.recommenders import (
     training_data,
 )
 from longtail.reporting import figures, terminal
-
-SOURCES = COLLABORATIVE | LANGUAGE
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +111,8 @@ def newcomers(data: TrainingData, fold_in: pd.DataFrame, n_folded_in: int) -> Tr
 
 def all_fitted(parts: dict[str, Any]) -> dict[str, FittedModel]:
     """Return every model that was fitted."""
-    names = tuple(name for name in SOURCES if parts[f"{name}_arrays"])
-    return fitted_models(SOURCES, names, parts)
+    names = tuple(name for name in MODELS if parts[f"{name}_arrays"])
+    return fitted_models(MODELS, names, parts)
 
 
 def evaluate_candidate_pools(

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from longtail.models import MODELS
 from longtail.pipelines.cold_start import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
 from longtail.pipelines.recommenders import tables_read_by
@@ -17,9 +18,9 @@ def create_pipeline() -> Pipeline:
         "tuning": "params:tuning",
         "gate": "hybrid_gate",
     }
-    fitted = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in nodes.SOURCES}
-    fitted |= {f"{name}_arrays": f"{name}_model" for name in nodes.SOURCES}
-    read = tables_read_by(*nodes.SOURCES.values(), without=("ratings",)) | fitted
+    fitted = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in MODELS}
+    fitted |= {f"{name}_arrays": f"{name}_model" for name in MODELS}
+    read = tables_read_by(*MODELS.values(), without=("ratings",)) | fitted
     length = {"length": "params:recommendation_length"}
     return Pipeline(
         [

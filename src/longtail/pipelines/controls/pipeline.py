@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import COLLABORATIVE, MODELS
 from longtail.pipelines.controls import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
 from longtail.pipelines.item_encoding.nodes import adapt_to_behaviour
@@ -144,6 +144,6 @@ def _report_nodes() -> list[Node]:
 
 def _fitted(arrays: str) -> dict[str, str]:
     """Return the inputs: collaborative models as fitted, of those with text the parameters only."""
-    names = (*COLLABORATIVE, *LANGUAGE)
+    names = tuple(MODELS)
     hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in names}
     return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in COLLABORATIVE}

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.arrays import Arrays
-from longtail.models import COLLABORATIVE, LANGUAGE
+from longtail.models import MODELS
 from longtail.models.base import TrainingData
 from longtail.models.candidates import FittedModel
 from longtail.models.hybrid import Hybrid, HybridParameters, fit_hybrid, recommend_hybrid
@@ -26,7 +26,6 @@ from longtail.pipelines.recommenders import (
 from longtail.reporting.hybrid_figures import gate_plot, tail_emphasis_plot
 from longtail.text.keywords import KeywordTable
 
-SOURCES = COLLABORATIVE | LANGUAGE
 SourcesOf = Callable[
     [HybridParameters, TrainingData, dict[str, Any], Collection[str]], dict[str, FittedModel]
 ]
@@ -68,7 +67,7 @@ def gate_of_sources(
     tables, parts = separate_models(inputs)
     data = training_data(**tables, seed=tuning.seed, with_validation=False)
     sources = sources_of(hybrid, data, parts, tables)
-    baseline = fitted_models(SOURCES, ("als",), parts)["als"]
+    baseline = fitted_models(MODELS, ("als",), parts)["als"]
     targets = targets_of(data.histories, tables, tuning)
     return fit_hybrid(sources, data, targets, baseline, hybrid).to_json()
 
@@ -96,7 +95,7 @@ def _as_fitted(
     parts: dict[str, Any],
     given: Collection[str],  # noqa: ARG001
 ) -> dict[str, FittedModel]:
-    return fitted_models(SOURCES, hybrid.sources, parts)
+    return fitted_models(MODELS, hybrid.sources, parts)
 
 
 def explain_recommendations(
@@ -120,7 +119,7 @@ def explain_recommendations(
         keywords=KeywordTable.of(item_texts["text"], item_understanding["keywords"]),
         behaviour_graph=graph_of(cooccurrence, data.histories.n_items),
         text_graph=data.text_neighbours,
-        descriptions={name: SOURCES[name].evidence for name in hybrid.sources},
+        descriptions={name: MODELS[name].evidence for name in hybrid.sources},
     )
 
 

@@ -2,9 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import LANGUAGE
+from longtail.models import LANGUAGE, MODELS
 from longtail.pipelines.hybrid_scoring.nodes import (
-    SOURCES,
     explain_recommendations,
     fit_hybrid_gate,
     plot_gate,
@@ -21,7 +20,7 @@ def create_pipeline() -> Pipeline:
     """Fit the models that read text, learn the gate, recommend with the hybrid."""
     parameters = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
     # Stars are read when a model is fitted, and the whole log is large.
-    tables = tables_read_by(*SOURCES.values(), without=("ratings",))
+    tables = tables_read_by(*MODELS.values(), without=("ratings",))
     hybrid = Pipeline(
         [
             Node(
@@ -71,5 +70,5 @@ def create_pipeline() -> Pipeline:
 
 def _fitted(arrays: str) -> dict[str, str]:
     """Return the inputs that hold the hyper-parameters and fitted arrays of every source."""
-    hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in SOURCES}
-    return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in SOURCES}
+    hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in MODELS}
+    return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in MODELS}
