@@ -115,6 +115,17 @@ def test_only_the_first_content_matches_are_read_and_come_first(
     assert not (owned & (scores > 2)).any()
 
 
+@families
+def test_items_without_a_text_are_no_obstacle(
+    family: str, models: dict[str, str], world: TrainingData
+) -> None:
+    texts = world.item_texts.copy()
+    texts[8:] = ""
+    model = ranker(models[family], candidates=40, epochs=1)
+    data = replace(world, item_texts=texts)
+    assert np.isfinite(model.score(model.fit(data), data, np.arange(60))).all()
+
+
 def test_new_items_are_read_like_others(models: dict[str, str], world: TrainingData) -> None:
     model = ranker(models["bert"], candidates=40)
     scores = model.score(model.fit(world), world, np.arange(60))

@@ -28,6 +28,7 @@ from longtail.text.weights import best_precision, load_transformer
 
 PAIRS_AT_ONCE = 64
 NO_TEXT = -1
+NOTHING_SAID = "unknown"
 FIRST_MATCH_WEIGHT = 3.0
 HARD_NEGATIVES_FROM = 100
 
@@ -67,7 +68,10 @@ class LanguageModelRanker(NetworkRecommender):
         " each text alone and stay as they are.",
     )
     lora_rank: int = Field(
-        0, ge=0, description="Learn low-rank updates of the joint layers (needs peft); 0: all."
+        0,
+        ge=0,
+        description="Rank of the updates that the joint layers learn by LoRA (needs peft); 0: all"
+        " their weights learn.",
     )
     batch_size: int = Field(16, ge=1, description="Interactions in a batch.")
     epochs: int = Field(2, ge=1, description="Passes over the examples at most.")
@@ -363,7 +367,8 @@ def _token_states(
         _kept_from(layers[max(0, len(layers) - joint_layers)]) as kept,
     ):
         for part in tqdm(_parts(order, PAIRS_AT_ONCE), desc="Reading items", leave=False):
-            tokens, own = _tokens(tokenizer, [texts[n] for n in part], tokens_per_item)
+            given = [texts[n] or NOTHING_SAID for n in part]
+            tokens, own = _tokens(tokenizer, given, tokens_per_item)
             body(**tokens.to(best_device()))
             for n, state, mask in zip(part, kept.pop().cpu(), own, strict=True):
                 found[n] = state[mask].to(torch.bfloat16)
@@ -373,7 +378,10 @@ def _token_states(
 
 
 def _tokens(tokenizer: Any, texts: list[str], tokens_per_item: int) -> tuple[Any, Tensor]:
-    """Return the input of a transformer, and which tokens are a text's own, not marks around it."""
+    """Return the input of a transformer, and which tokens are a text's own, not marks around it.
+
+    Of a text without any the first mark counts.
+    """
     marks = tokenizer.num_special_tokens_to_add()
     tokens = tokenizer(
         texts,
@@ -384,7 +392,9 @@ def _tokens(tokenizer: Any, texts: list[str], tokens_per_item: int) -> tuple[Any
         return_tensors="pt",
     )
     special = tokens.pop("special_tokens_mask").bool()
-    return tokens, tokens["attention_mask"].bool() & ~special
+    own = tokens["attention_mask"].bool() & ~special
+    own[:, 0] |= ~own.any(dim=1)
+    return tokens, own
 
 
 def _parts(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
