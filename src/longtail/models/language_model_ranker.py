@@ -20,9 +20,11 @@ from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError, UserError
-from longtail.models.base import TrainingData, top_items
+from longtail.models.base import TrainingData, rank_unseen
 from longtail.models.negatives import TextNeighbours, draw_earlier
+from longtail.models.rating_quality import bias_ratings
 from longtail.models.sequences import Sequences
+from longtail.models.text_profile import user_profiles
 from longtail.models.training import NetworkRecommender, Objective, best_device, device_of
 from longtail.text.weights import best_precision, load_transformer
 
@@ -30,6 +32,8 @@ PAIRS_AT_ONCE = 64
 NO_TEXT = -1
 NOTHING_SAID = "unknown"
 FIRST_MATCH_WEIGHT = 3.0
+# Older items of a user hardly count in the content match.
+MATCHED_ITEMS = 32
 HARD_NEGATIVES_FROM = 100
 
 
@@ -38,10 +42,11 @@ class LanguageModelRanker(NetworkRecommender):
 
     The model reads the pair [texts of the user's latest items ; text of the candidate], as in
     Nogueira, Cho: Passage Re-ranking with BERT, 2019, and a head on the mean of its last states
-    gives one number: the log odds of an interaction (cross-entropy) or the stars of a rating (mean
-    square error). Encoders (BERT), decoders (GPT) and encoder-decoders (T5, whose encoder is used)
-    are taken alike. Half of the negatives are content matches of the user that were not chosen,
-    half are drawn as often as they are popular, so that popularity alone tells nothing.
+    gives one number: the log odds of an interaction (cross-entropy), or what the biases of user and
+    item leave of the stars of a rating (mean square error). Encoders (BERT), decoders (GPT) and
+    encoder-decoders (T5, whose encoder is used) are taken alike. Half of the negatives are content
+    matches of the user that were not chosen, half are drawn as often as they are popular, so that
+    popularity alone tells nothing.
 
     The lower layers read every item's text alone, once; the last ones read the pair, and learn
     (MacAvaney et al.: Efficient Document Re-Ranking for Transformers by Precomputing Term
@@ -57,7 +62,7 @@ class LanguageModelRanker(NetworkRecommender):
     )
     profile_items: int = Field(4, ge=1, description="Latest items in a user's text.")
     tokens_per_item: int = Field(8, ge=1, description="First tokens of each item's text.")
-    recency_decay: float = Field(0.7, gt=0, le=1, description="Weight lost per newer item.")
+    recency_decay: float = Field(0.85, gt=0, le=1, description="Weight lost per newer item.")
     candidates: int = Field(20, ge=1, description="Content matches that are read for a user.")
     examples: int = Field(3000, ge=1, description="Interactions learned from, drawn at random.")
     negatives: int = Field(3, ge=1, description="Items not chosen for each interaction.")
@@ -126,7 +131,9 @@ class LanguageModelRanker(NetworkRecommender):
         eligible = np.flatnonzero(position > 0)
         if self.task == "rating":
             eligible = eligible[np.isfinite(data.ratings[eligible])]
-            network.set_scale(data.ratings[eligible])
+            own = (part.astype(np.int64) for part in (histories.users, histories.items))
+            surprises = data.ratings - bias_ratings(histories, data.ratings, *own)
+            network.set_spread(surprises[eligible])
         draw = np.random.default_rng([data.seed, 2])
         size = min(self.examples, len(eligible))
         rows = torch.from_numpy(np.sort(draw.choice(eligible, size, replace=False)))
@@ -159,8 +166,8 @@ class LanguageModelRanker(NetworkRecommender):
             ends = rows[batch]
             items = sequences.items[ends][:, None]
             found = self._read(network, data, sequences, users[ends], ends, items)[:, 0]
-            stars = torch.from_numpy(data.ratings[ends.numpy()]).to(found)
-            return nn.functional.mse_loss(found, (stars - network.centre) / network.spread)
+            wanted = torch.from_numpy(surprises[ends.numpy()]).to(found)
+            return nn.functional.mse_loss(found, wanted / network.spread)
 
         return Objective(size, click_loss if self.task == "click" else rating_loss)
 
@@ -172,15 +179,9 @@ class LanguageModelRanker(NetworkRecommender):
         Candidates have 2 more than what the model gives, pressed between 0 and 1; the others their
         content match between 0 and 1.
         """
-        histories = data.histories
-        profile = histories.matrix(histories.recency_weights(self.recency_decay))[users]
-        matches = (profile @ data.text_neighbours).toarray()
-        highest = matches.max(axis=1, keepdims=True, initial=0)
-        scores = (matches / np.where(highest > 0, highest, 1)).astype(np.float32)
-        unseen = matches
-        seen = histories.matrix()[users]
-        unseen[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -1
-        items = top_items(unseen, self.candidates)
+        matches = user_profiles(data, users, self.recency_decay) @ data.item_vectors.T
+        scores = ((1 + matches) / 2).astype(np.float32)
+        items, _ = rank_unseen(matches, data.histories.profiles(users), self.candidates)
         network = self.fitted_network(arrays, data)
         found = self._pair_logits(network, data, users, items)
         np.put_along_axis(scores, items, 2 + 1 / (1 + np.exp(-found)), axis=1)
@@ -192,7 +193,8 @@ class LanguageModelRanker(NetworkRecommender):
         """Return the (n,) stars that users would give items; of a model with the task rating."""
         network = self.fitted_network(arrays, data)
         found = self._pair_logits(network, data, users, items[:, None])[:, 0]
-        return found * float(network.spread) + float(network.centre)
+        expected = bias_ratings(data.histories, data.ratings, users, items)
+        return (found * float(network.spread) + expected).astype(np.float32)
 
     def _pair_logits(
         self, network: Any, data: TrainingData, users: NDArray[np.int64], items: NDArray[np.int64]
@@ -221,14 +223,15 @@ class LanguageModelRanker(NetworkRecommender):
         items: Tensor,
     ) -> Tensor:
         """Return (n, m) logits of n users, before rows of the histories, and their m items each."""
-        rows, present = sequences.before(users, ends, self.profile_items)
+        rows, present = sequences.before(users, ends, max(self.profile_items, MATCHED_ITEMS))
         history = sequences.items[rows]
         vectors = torch.from_numpy(data.item_vectors)
-        age = present.flip(1).cumsum(1).flip(1) - 1
-        importance = present * self.recency_decay ** age.clamp(min=0)
+        decay = self.recency_decay if data.histories.has_order else 1.0
+        age = torch.arange(rows.shape[1] - 1, -1, -1)
+        importance = present * sequences.weights[rows] * decay**age
         profile = nn.functional.normalize((importance[..., None] * vectors[history]).sum(1), dim=1)
         match = torch.einsum("nd,nmd->nm", profile, vectors[items])
-        told = torch.where(present, history, NO_TEXT)
+        told = torch.where(present, history, NO_TEXT)[:, -self.profile_items :]
         told = nn.functional.pad(told, (self.profile_items - told.shape[1], 0), value=NO_TEXT)
         told = told[:, None].expand(-1, items.shape[1], -1)
         pairs = torch.cat([told, items[..., None]], dim=2).flatten(0, 1)
@@ -276,7 +279,6 @@ class _TokenStates:
 class _PairReader(nn.Module):
     """The last layers of a transformer, with a head that gives one number a pair of texts."""
 
-    centre: Tensor
     spread: Tensor
 
     def __init__(
@@ -295,12 +297,11 @@ class _PairReader(nn.Module):
         self.role = nn.Embedding(texts_in_pair, size)
         nn.init.zeros_(self.role.weight)
         last = nn.Linear(size, 1)
-        # The first guess is the content match, or the mean rating, alone.
+        # The first guess is the content match, or the biases of user and item, alone.
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, offset)
         self.head = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Dropout(0.1), last)
         self.match_weight = nn.Parameter(torch.tensor(match_weight))
-        self.register_buffer("centre", torch.tensor(0.0))
         self.register_buffer("spread", torch.tensor(1.0))
 
     def train(self, mode: bool = True) -> _PairReader:
@@ -309,10 +310,9 @@ class _PairReader(nn.Module):
         self.body.eval()
         return self
 
-    def set_scale(self, ratings: NDArray[np.float32]) -> None:
-        """Let the outputs be ratings with the mean and spread of these."""
-        self.centre.fill_(float(ratings.mean()))
-        self.spread.fill_(max(float(ratings.std()), 1e-3))
+    def set_spread(self, surprises: NDArray[np.floating]) -> None:
+        """Let an output of 1 be the spread of what the biases leave of ratings."""
+        self.spread.fill_(max(float(surprises.std()), 1e-3))
 
     def forward(self, pairs: Tensor, match: Tensor) -> Tensor:
         """Return (n,) numbers of (n, m) texts read together; those of like length at once."""
