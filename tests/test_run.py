@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from longtail.errors import UserError
 from longtail.project import open_catalog
+from longtail.reporting.__main__ import main
 
 RunKedro = Callable[..., str]
 
@@ -44,6 +45,20 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
     assert [child.data.tags["mlflow.parentRunId"] for child in children] == [run.info.run_id] * 2
     assert "regularization" in children[0].data.params
     assert 0 <= children[0].data.metrics["validation_ndcg_at_20"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"), [([], "Ranking quality at 20"), (["--costs"], "seconds to fit")]
+)
+@pytest.mark.usefixtures("finished_project")
+def test_the_reporting_command_prints_what_a_run_saved(
+    option: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--env", "test", *option]) == 0
+    printed = capsys.readouterr().out
+    assert shown in printed
+    (als,) = (line.split() for line in printed.splitlines() if line.strip().startswith("als "))
+    assert "-" not in als
 
 
 def test_every_pipeline_runs_alone_and_tells_which_versions_it_read(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from longtail.hooks.records import RunRecord, RunRecords
+from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.reporting import __main__ as command
 
 
@@ -25,7 +26,10 @@ class _Catalog:
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace the project's catalog by one that holds this dict."""
-    datasets: dict[str, Any] = {"params:evaluation": {"primary_k": 20, "baseline": "als"}}
+    parameters = EvaluationParameters(
+        ks=(20,), primary_k=20, baseline="als", bootstrap_draws=100, confidence=0.95, seed=0
+    )
+    datasets: dict[str, Any] = {"params:evaluation": parameters}
 
     def open_catalog(env: str | None) -> _Catalog:
         datasets["env"] = env

@@ -6,6 +6,7 @@ from typing import Any
 
 from longtail.errors import UserError
 from longtail.hooks.costs import costs_behind
+from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.project import open_catalog, open_records
 from longtail.reporting.profile_terminal import print_profile
 from longtail.reporting.terminal import print_costs, print_leaderboard
@@ -36,12 +37,12 @@ def show_newest(env: str | None) -> None:
         UserError: if no evaluation has been saved yet.
     """
     catalog = _with_leaderboard(env)
-    parameters = catalog.load("params:evaluation")
+    parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
     print_leaderboard(
         catalog.load("leaderboard"),
         catalog.load("comparisons"),
-        parameters["primary_k"],
-        parameters["baseline"],
+        parameters.primary_k,
+        parameters.baseline,
     )
 
 
@@ -52,12 +53,10 @@ def show_costs(env: str | None) -> None:
         UserError: if no evaluation has been saved yet.
     """
     catalog = _with_leaderboard(env)
+    parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
     version = catalog["leaderboard"].resolve_load_version()
-    print_costs(
-        catalog.load("leaderboard"),
-        costs_behind("leaderboard", version, open_records(env)),
-        catalog.load("params:evaluation")["primary_k"],
-    )
+    costs = costs_behind("leaderboard", version, open_records(env))
+    print_costs(catalog.load("leaderboard"), costs, parameters.primary_k)
 
 
 def _with_leaderboard(env: str | None) -> Any:
