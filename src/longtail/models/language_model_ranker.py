@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -90,6 +90,12 @@ class LanguageModelRanker(NetworkRecommender):
         "item_texts",
         "ratings",
         "language_model",
+    )
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "recency_decay": [0.7, 0.85, 1.0]
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"recency_decay": decay} for decay in (0.85, 0.7, 1.0)
     )
     evidence: ClassVar[str] = "what a language model makes of your items and its description"
 
