@@ -331,13 +331,14 @@ class _PairReader(nn.Module):
         device = device_of(self)
         states, part, there = (found.to(device) for found in self.states.joined(pairs))
         joint = states.float() + self.role(part)
+        _, layers = _layers(self.body)
         dtype = best_precision("auto")
         # On processors the way back through the other kernels takes five times as long.
         plain = self.training and device.type == "cpu"
         with (
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
             sdpa_kernel(SDPBackend.MATH) if plain else nullcontext(),
-            _fed_to(_layers(self.body)[0], joint),
+            _fed_to(layers[0], joint),
         ):
             output = self.body(inputs_embeds=joint, attention_mask=there.long())
         weight = there[..., None].float()
@@ -362,7 +363,7 @@ def _token_states(
     """Return what all layers but the joint ones make of each text; the latest answer is kept."""
     tokenizer, body = _load(model)
     body.to(best_device())
-    layers = _layers(body)
+    _, layers = _layers(body)
     lengths = np.zeros(len(texts), dtype=np.int64)
     found: dict[int, Tensor] = {}
     order = np.argsort([len(text) for text in texts], kind="stable")
@@ -372,7 +373,8 @@ def _token_states(
         torch.autocast(best_device().type, dtype, enabled=dtype != torch.float32),
         _kept_from(layers[max(0, len(layers) - joint_layers)]) as kept,
     ):
-        for part in tqdm(_parts(order, PAIRS_AT_ONCE), desc="Reading items", leave=False):
+        starts = range(PAIRS_AT_ONCE, len(order), PAIRS_AT_ONCE)
+        for part in tqdm(np.split(order, starts), desc="Reading items", leave=False):
             given = [texts[n] or NOTHING_SAID for n in part]
             tokens, own = _tokens(tokenizer, given, tokens_per_item)
             body(**tokens.to(best_device()))
@@ -403,21 +405,15 @@ def _tokens(tokenizer: Any, texts: list[str], tokens_per_item: int) -> tuple[Any
     return tokens, own
 
 
-def _parts(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def _layers(body: nn.Module) -> nn.ModuleList:
-    """Return the layers of a transformer: the first list of modules in it."""
-    return next(part for part in body.modules() if isinstance(part, nn.ModuleList))
+def _layers(body: nn.Module) -> tuple[str, nn.ModuleList]:
+    """Return the name and the layers of a transformer: the first list of modules in it."""
+    return next(part for part in body.named_modules() if isinstance(part[1], nn.ModuleList))
 
 
 def _last_layers(body: nn.Module, joint_layers: int, lora_rank: int) -> nn.Module:
     """Return the transformer without its lower layers; nothing but those that are left learns."""
     body.requires_grad_(False)
-    name, layers = next(
-        (name, part) for name, part in body.named_modules() if isinstance(part, nn.ModuleList)
-    )
+    name, layers = _layers(body)
     last = layers[max(0, len(layers) - joint_layers) :]
     _share_positions(layers[0], last[0])
     parent, _, attribute = name.rpartition(".")

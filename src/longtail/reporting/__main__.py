@@ -36,8 +36,7 @@ def show_newest(env: str | None) -> None:
     Raises:
         UserError: if no evaluation has been saved yet.
     """
-    catalog = _with_leaderboard(env)
-    parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
+    catalog, parameters = _evaluated(env)
     print_leaderboard(
         catalog.load("leaderboard"),
         catalog.load("comparisons"),
@@ -52,18 +51,18 @@ def show_costs(env: str | None) -> None:
     Raises:
         UserError: if no evaluation has been saved yet.
     """
-    catalog = _with_leaderboard(env)
-    parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
+    catalog, parameters = _evaluated(env)
     version = catalog["leaderboard"].resolve_load_version()
     costs = costs_behind("leaderboard", version, open_records(env))
     print_costs(catalog.load("leaderboard"), costs, parameters.primary_k)
 
 
-def _with_leaderboard(env: str | None) -> Any:
+def _evaluated(env: str | None) -> tuple[Any, EvaluationParameters]:
+    """Return the catalog, once there is a leaderboard in it, and how it is evaluated."""
     catalog = open_catalog(env)
     if not catalog.exists("leaderboard"):
         raise UserError("There is no leaderboard yet: run `kedro run` first.")
-    return catalog
+    return catalog, EvaluationParameters.model_validate(catalog.load("params:evaluation"))
 
 
 def show_profile(env: str | None) -> None:
