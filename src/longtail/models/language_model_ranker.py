@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -338,7 +338,7 @@ class _PairReader(nn.Module):
         with (
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
             sdpa_kernel(SDPBackend.MATH) if plain else nullcontext(),
-            _fed_to(layers[0], joint),
+            _exchanged(layers[0], lambda _: joint),
         ):
             output = self.body(inputs_embeds=joint, attention_mask=there.long())
         weight = there[..., None].float()
@@ -366,12 +366,18 @@ def _token_states(
     _, layers = _layers(body)
     lengths = np.zeros(len(texts), dtype=np.int64)
     found: dict[int, Tensor] = {}
+    kept: list[Tensor] = []
+
+    def keep(states: Tensor) -> Tensor:
+        kept.append(states)
+        return states
+
     order = np.argsort([len(text) for text in texts], kind="stable")
     dtype = best_precision("auto")
     with (
         torch.inference_mode(),
         torch.autocast(best_device().type, dtype, enabled=dtype != torch.float32),
-        _kept_from(layers[max(0, len(layers) - joint_layers)]) as kept,
+        _exchanged(layers[max(0, len(layers) - joint_layers)], keep),
     ):
         starts = range(PAIRS_AT_ONCE, len(order), PAIRS_AT_ONCE)
         for part in tqdm(np.split(order, starts), desc="Reading items", leave=False):
@@ -434,32 +440,17 @@ def _share_positions(lowest: nn.Module, first: nn.Module) -> None:
 
 
 @contextmanager
-def _fed_to(layer: nn.Module, states: Tensor) -> Iterator[None]:
-    """Let a layer read these states, whatever it is given."""
+def _exchanged(layer: nn.Module, exchange: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Let a layer read what a function makes of the states that it is given."""
 
-    def replace(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def hook(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if args:
-            return (states, *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": states}
+            return (exchange(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": exchange(kwargs["hidden_states"])}
 
-    handle = layer.register_forward_pre_hook(replace, with_kwargs=True)
+    handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
     try:
         yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _kept_from(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Give a list to which a layer's inputs are added."""
-    kept: list[Tensor] = []
-
-    def keep(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        kept.append(args[0] if args else kwargs["hidden_states"])
-
-    handle = layer.register_forward_pre_hook(keep, with_kwargs=True)
-    try:
-        yield kept
     finally:
         handle.remove()
 
