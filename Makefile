@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo data test spark-test kill-test lint mlflow viz lock clean
+.PHONY: help demo data test spark-test kill-test lint docs mlflow viz lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ data: $(READY)  ## fetch MovieLens 100K for the demo
 	@$(BIN)/python -m longtail.demo movielens
 
 demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
-	@$(BIN)/kedro run
+	@$(BIN)/kedro run --env demo
 	@echo
 	@echo "Look further:"
 	@echo "  make mlflow    parameters and metrics of every run, side by side"
@@ -38,13 +38,17 @@ spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
 	@$(BIN)/python -m pytest tests/pipelines/test_engines.py
 
-kill-test: $(READY)  ## kill a run at every node, twice, and take it up again each time
+kill-test: $(READY)  ## kill a run at every node, twice, and resume it each time
 	@LONGTAIL_KILL_EVERY_NODE=1 $(BIN)/python -m pytest tests/test_killed_runs.py
 
 lint: $(READY)  ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+docs: $(READY)  ## build the documentation into build/docs
+	@$(BIN)/sphinx-build -W --keep-going -n -q docs build/docs
+	@echo "Open build/docs/index.html."
 
 mlflow: $(READY)  ## open the runs in MLflow
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(ONE_READER) $(BIN)/kedro mlflow ui

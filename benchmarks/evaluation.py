@@ -1,12 +1,12 @@
-"""Time the evaluation of 100,000 users' top-100 lists, and its plain metrics against irspack's.
+"""Time the evaluation of 100,000 top-100 lists and compare its plain metrics with irspack.
 
     python benchmarks/evaluation.py [--users 100000] [--items 10000] [--draws 10000]
 
-Every task runs in a process of its own on the same made-up lists: "everything" computes all metrics
+Each task runs in a separate process on the same synthetic lists: "everything" computes all metrics
 for all groups with bootstrap intervals; "longtail" and "irspack" compute recall, NDCG, precision,
-hit rate, MAP, Gini, entropy and coverage at three list lengths, from the recommendation table to
-the numbers. irspack reads dense scores, which are made of the lists block by block. Prints seconds,
-processor time and peak memory, and fails where the two differ by more than rounding.
+hit rate, MAP, Gini, entropy and coverage at three list lengths, starting from the recommendation
+table. irspack reads dense scores, which are built from the lists block by block. Prints wall-clock
+and CPU seconds and peak memory, and fails if the two differ by more than rounding.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> int:
     for task, result in results.items():
         before, peak = result["gb_before"], result["gb_peak"]
         print(
-            f"{task:10s} {result['seconds']:6.1f} s ({result['cpu_seconds']:.1f} s of processors),"
+            f"{task:10s} {result['seconds']:6.1f} s ({result['cpu_seconds']:.1f} CPU s),"
             f" {peak:.2f} GB peak ({before:.2f} GB before)"
         )
     ours, theirs = results["longtail"]["values"], results["irspack"]["values"]
@@ -66,14 +66,14 @@ def main() -> int:
 
 
 def in_own_process(task: str, arguments: list[str]) -> dict:
-    """Run one task in a new process and return what it measured."""
+    """Run a task in a separate process and return its measurements."""
     command = [sys.executable, __file__, "--alone", task, *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
 def run_alone(options: argparse.Namespace) -> dict:
-    """Make the tables, run one task on them, return values, seconds and memory."""
+    """Generate the tables and run a task on them; return values, seconds and memory."""
     tables, recommendations, vectors = make_tables(options.users, options.items)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -90,7 +90,7 @@ def run_alone(options: argparse.Namespace) -> dict:
 def make_tables(
     n_users: int, n_items: int
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, np.ndarray]:
-    """Return the tables of a split with a long tail, lists of 100 items, and item vectors."""
+    """Return synthetic tables of a split with a long tail, lists of 100 items and item vectors."""
     rng = np.random.default_rng(0)
     popularity = np.arange(1, n_items + 1) ** -0.8
     popularity /= popularity.sum()
@@ -119,7 +119,7 @@ def make_tables(
         ),
         "user_groups": pd.DataFrame({"user_id": user_ids, "user_group": user_group}),
     }
-    # Popular items, from another one on for every user and with gaps of their own.
+    # Popular items, with a different start and step for each user.
     step, start = rng.integers(1, 9, n_users), rng.geometric(0.02, n_users)
     items = (start[:, None] + step[:, None] * np.arange(LENGTH)) % n_items
     recommendations = pd.DataFrame(
@@ -136,7 +136,7 @@ def make_tables(
 def everything(
     tables: dict[str, pd.DataFrame], recommendations: pd.DataFrame, vectors: np.ndarray, draws: int
 ) -> Results:
-    """Compute all metrics of all groups with intervals, as the evaluation pipeline does."""
+    """Compute all metrics for all groups with intervals, as the evaluation pipeline does."""
     truth = ground_truth(**tables)
     scores = {"model": score_model(recommendations, truth, KS, vectors)}
     rows, _ = compare_models(scores, truth, "model", Resampling(draws, 0, 0.95))

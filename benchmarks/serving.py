@@ -1,10 +1,10 @@
-"""Time answers of the newest registered hybrid over HTTP, after ``make demo``.
+"""Measure the latency of the newest registered hybrid over HTTP, after ``make demo``.
 
     python benchmarks/serving.py [--requests 200]
 
-Starts ``mlflow models serve`` on the project's store, warms it up, and asks for the lists of known
-users and of users that it does not know, one at a time. Prints median and 95 % quantile in
-milliseconds, network included.
+Starts ``mlflow models serve`` on the project's store, warms it up, and requests the lists of known
+and of unknown users, one at a time. Prints median and 95 % quantile in milliseconds, including the
+network.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WARM_UP = 20
 
 
 def main() -> None:
-    """Serve, ask, print."""
+    """Start the server, send requests and print the latencies."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=200)
     n_requests = parser.parse_args().requests
@@ -71,7 +71,7 @@ def serve() -> tuple[subprocess.Popen[bytes], str]:
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server answers.
+    """Wait until the server answers.
 
     Raises:
         SystemExit: the server has ended.
@@ -86,7 +86,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def requests_of(test: pd.DataFrame, n_requests: int) -> dict[str, list[dict[str, object]]]:
-    """Return requests for known users, and for users of whom only items are known."""
+    """Return requests for known users and for unknown users with given items."""
     by_user = test.groupby("user_id")["item_id"].agg(list)
     drawn = by_user.sample(n_requests + WARM_UP, replace=True, random_state=0)
     return {
@@ -96,7 +96,7 @@ def requests_of(test: pd.DataFrame, n_requests: int) -> dict[str, list[dict[str,
 
 
 def ask(address: str, request: dict[str, object]) -> float:
-    """Return the seconds that one answer took."""
+    """Return the seconds of one request."""
     body = json.dumps({"dataframe_records": [request], "params": {"k": 10}}).encode()
     started = time.perf_counter()
     with urlopen(

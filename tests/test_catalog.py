@@ -11,6 +11,10 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 from kedro.validation.type_extractor import TypeExtractor
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticUndefined
+
+from longtail.configuration import use_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_MEMORY = {"{default}": {"type": "kedro.io.MemoryDataset"}}
@@ -26,13 +30,17 @@ LAYERS = (
 )
 
 
-@pytest.fixture(params=["base", "canonical", "test", "private", "spark"])
+@pytest.fixture(params=["base", "canonical", "demo", "study", "test", "private", "spark"])
 def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OmegaConfigLoader:
     """The project's configuration of one environment."""
     monkeypatch.setenv("LONGTAIL_DATA", "data")
     bootstrap_project(ROOT)
-    pipelines.set_requested(None)
-    return OmegaConfigLoader(str(ROOT / "conf"), env=request.param, **settings.CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader(str(ROOT / "conf"), env=request.param, **settings.CONFIG_LOADER_ARGS)
+    parameters = loader["parameters"]
+    # Everything that can be in the graph.
+    parameters["item_encoding"]["second_text"] = ["keywords"]
+    use_parameters(parameters)
+    return loader
 
 
 @pytest.fixture
@@ -71,21 +79,35 @@ def test_every_entry_has_a_known_layer(entries: dict[str, Any]) -> None:
     assert {name: layer for name, layer in layers.items() if layer not in LAYERS} == {}
 
 
-def test_layers_form_no_circle(patterns: CatalogConfigResolver) -> None:
+@pytest.mark.parametrize("pipeline", ["__default__", "controls", "cold_start", "language_study"])
+def test_layers_form_no_circle(patterns: CatalogConfigResolver, pipeline: str) -> None:
     # Kedro-Viz shows no layer at all where one leads back to itself through others.
     def layer(name: str) -> str | None:
         metadata = patterns.resolve_pattern(name).get("metadata") or {}
         return metadata.get("kedro-viz", {}).get("layer")
 
+    # A collapsed stage is one box: what it reads comes before all that it writes for others.
+    stages = {str(node.namespace).partition(".")[0] for node in pipelines[pipeline].nodes}
+    boxes = [pipelines[pipeline].only_nodes_with_namespaces([stage]) for stage in stages]
+    steps = [(node.inputs, node.outputs) for node in pipelines[pipeline].nodes]
+    steps += [
+        (sorted(box.inputs()), sorted(box.all_outputs() & read_by_others(box))) for box in boxes
+    ]
     edges = {
         (layer(source), layer(target))
-        for node in pipelines["__default__"].nodes
-        for source in node.inputs
-        for target in node.outputs
+        for inputs, outputs in steps
+        for source in inputs
+        for target in outputs
         if not source.startswith("param")
     }
     followers = {name: {b for a, b in edges if a == name and b != name} for name in LAYERS}
     list(TopologicalSorter({name: followers[name] - {None} for name in LAYERS}).static_order())
+
+
+def read_by_others(box: Pipeline) -> set[str]:
+    """Datasets that nodes outside of a stage read in the default run."""
+    others = set(pipelines["__default__"].nodes) - set(box.nodes)
+    return {name for node in others for name in node.inputs}
 
 
 def test_no_entry_uses_pickle(entries: dict[str, Any]) -> None:
@@ -134,6 +156,33 @@ def test_every_pipeline_validates_its_parameters_when_it_runs_alone(
         for pipeline, nodes in pipelines.items()
     }
     assert {pipeline: names for pipeline, names in untyped.items() if names} == {}
+
+
+def test_every_default_is_visible_in_the_base_environment() -> None:
+    bootstrap_project(ROOT)
+    loader = OmegaConfigLoader(str(ROOT / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)
+    use_parameters(loader["parameters"])
+    typed = typed_parameters(sum(pipelines.values(), start=Pipeline([])))
+    groups = {n: t for n, t in typed.items() if isinstance(t, type) and issubclass(t, BaseModel)}
+    written = loader["parameters"]
+    assert [d for name, t in groups.items() for d in differences(name, t, written[name])] == []
+
+
+def differences(name: str, model: type[BaseModel], written: dict[str, Any]) -> list[str]:
+    """What the YAML lacks, has too much or says otherwise than the defaults of a pydantic model."""
+    extra = {"signal_presets"} if name == "behaviour_cleaning" else set()
+    keys = set(written) - extra
+    found = [f"{name}.{key} is not in the YAML" for key in set(model.model_fields) - keys]
+    found += [f"{name}.{key} is no parameter" for key in keys - set(model.model_fields)]
+    for key in keys & set(model.model_fields):
+        field = model.model_fields[key]
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += differences(f"{name}.{key}", field.annotation, written[key])
+        elif field.default is not PydanticUndefined:
+            value = TypeAdapter(field.annotation).validate_python(written[key])
+            if value != field.default:
+                found.append(f"{name}.{key} is {written[key]}, its default is {field.default}")
+    return found
 
 
 def typed_parameters(pipeline: Pipeline) -> dict[str, type]:

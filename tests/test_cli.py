@@ -29,7 +29,7 @@ def message_of(raw: dict[str, object]) -> str | None:
     return user_message(caught.value)
 
 
-def test_wrapped_errors_for_people_are_found() -> None:
+def test_wrapped_user_errors_are_found() -> None:
     wrapped = DatasetError("Failed while loading data")
     wrapped.__cause__ = UserError("Column 'item_id' is missing.")
     assert user_message(wrapped) == "Column 'item_id' is missing."

@@ -1,4 +1,4 @@
-"""Full disks, read-only stores, MLflow out of reach: results stay and the user is told."""
+"""Full disks, read-only stores, unreachable MLflow: results are kept and the user is warned."""
 
 import json
 import os
@@ -18,7 +18,7 @@ OBEDIENT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
 
 
 def kedro_run(project: Path, *options: str, before: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Run the cleaning as a user does; return the exit code and all that was said, in one line."""
+    """Run the cleaning as a user does; return exit code and output, in one line."""
     command = [*before, sys.executable, "-m", "kedro", "run", "--env=test"]
     completed = subprocess.run(
         [*command, "--pipelines=behaviour_cleaning", *options],
@@ -51,12 +51,12 @@ def full_disk(project: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_full_disk_is_told_and_the_run_taken_up(full_disk: Path) -> None:
+def test_full_disk_is_reported_and_the_run_resumed(full_disk: Path) -> None:
     code, said = kedro_run(full_disk)
 
     assert code == 1
     assert "Traceback" not in said
-    assert "could not be saved: no space left on device. All that had been finished" in said
+    assert "could not be saved: no space left on device. Finished nodes are kept" in said
 
     folder = full_disk / "data/test"
     subprocess.run(["mount", "-o", "remount,size=100M", str(folder)], check=True)
@@ -66,7 +66,7 @@ def test_full_disk_is_told_and_the_run_taken_up(full_disk: Path) -> None:
     assert records(full_disk)[-1]["status"] == "complete"
 
 
-def test_limit_of_file_sizes_is_told(project: Path) -> None:
+def test_limit_of_file_sizes_is_reported(project: Path) -> None:
     code, said = kedro_run(project, before=("prlimit", "--fsize=4000", "--"))
 
     assert code == 1
@@ -74,7 +74,7 @@ def test_limit_of_file_sizes_is_told(project: Path) -> None:
     assert "MLflow failed" in said
 
 
-def test_read_only_store_is_told(project: Path) -> None:
+def test_read_only_store_is_reported(project: Path) -> None:
     folder = project / "data/test/05_model_input"
     folder.mkdir(parents=True)
     folder.chmod(0o555)
@@ -90,7 +90,7 @@ def test_read_only_store_is_told(project: Path) -> None:
     code, said = kedro_run(project, "--only-changed")
     assert code == 0, said
     assert split_is_there(project)
-    assert "clean_behaviour" in records(project)[-1]["reused"]  # type: ignore[operator]
+    assert "behaviour_cleaning.clean_behaviour" in records(project)[-1]["reused"]  # type: ignore[operator]
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_locked_mlflow_store_costs_only_the_tracking(
     run_kedro(pipelines=CLEANING)
 
     assert "database is locked" in caplog.text
-    assert "the run goes on untracked, its results are saved" in caplog.text
+    assert "the run continues untracked, its results are saved" in caplog.text
     assert split_is_there(project)
 
 
@@ -119,11 +119,11 @@ def test_read_only_mlflow_store_costs_only_the_tracking(project: Path) -> None:
     code, said = kedro_run(project, before=tuple(OBEDIENT))
 
     assert code == 0, said
-    assert "the run goes on untracked, its results are saved" in said
+    assert "the run continues untracked, its results are saved" in said
     assert split_is_there(project)
 
 
-def test_absent_mlflow_server_costs_only_the_tracking(
+def test_unreachable_mlflow_server_costs_only_the_tracking(
     project: Path, run_kedro: RunKedro, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = "server:\n  mlflow_tracking_uri: http://127.0.0.1:9\n"

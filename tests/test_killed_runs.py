@@ -1,4 +1,4 @@
-"""Runs are killed before and inside their saves; what they leave is never read as a result."""
+"""Runs are killed before and during saves; what they leave behind is never read as a result."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 from tests.conftest import RunKedro
 
-from longtail.datasets import EmbeddingCacheDataset
+from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 
 # Imports once, then kills one forked run after the other.
 KILLER = """
@@ -22,6 +22,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from longtail.hooks.tracking import TrackingHooks
+from longtail.private_interfaces import save_path
 
 bootstrap_project(Path.cwd())
 len(pipelines)
@@ -41,7 +42,7 @@ class Killer:
     def after_dataset_saved(self, dataset_name):
         if self.point == ("inside", self.saves):
             dataset = self.catalog[dataset_name]
-            path = Path(dataset._get_versioned_path(dataset.resolve_save_version()))
+            path = save_path(dataset)
             os.truncate(path, path.stat().st_size // 2)
             os._exit(9)
 
@@ -96,7 +97,7 @@ def test_killed_runs_are_never_read(project: Path, run_kedro: RunKedro) -> None:
     assert {run.data.tags["in.items"], run.data.tags["in.train_interactions"]} == {complete}
 
 
-# Kills the whole graph again and again; each run takes up what the one before had finished.
+# Kills the whole graph repeatedly; each run reuses what the one before had finished.
 RESUMER = """
 import json, os, signal, sys
 from pathlib import Path
@@ -107,7 +108,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from longtail.hooks.tracking import TrackingHooks
-from longtail.runner import OnlyChangedRunner
+from longtail.private_interfaces import save_path
+from longtail.runs.runner import OnlyChangedRunner
 
 # Nodes that a run may finish before it is killed, by the moment of the kill.
 progress = {"inside": int(sys.argv[1]), "before": int(sys.argv[2])}
@@ -140,7 +142,7 @@ class Killer:
         late = self.nodes > progress["inside"] and self.saves == len(node.outputs)
         if self.moment == "inside" and late:
             dataset = self.catalog[dataset_name]
-            path = Path(dataset._get_versioned_path(dataset.resolve_save_version()))
+            path = save_path(dataset)
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -176,7 +178,7 @@ def cached(project: Path) -> dict[str, list[float]]:
     return {key: vector.tolist() for key, vector in zip(table["key"], table["vector"], strict=True)}
 
 
-def test_killed_graph_is_taken_up_until_it_is_complete(
+def test_killed_graph_is_resumed_until_it_is_complete(
     project: Path, finished_project_template: Path
 ) -> None:
     every = bool(os.environ.get("LONGTAIL_KILL_EVERY_NODE"))
@@ -198,5 +200,5 @@ def test_killed_graph_is_taken_up_until_it_is_complete(
     (uninterrupted,) = statuses(finished_project_template)
     assert contents(project, last) == contents(finished_project_template, uninterrupted)
     assert cached(project) == cached(finished_project_template)
-    told = "was killed: what it saved is left aside"
-    assert " ".join(completed.stderr.split()).count(told) == len(codes) - 1
+    warning = "was killed: its results are ignored"
+    assert " ".join(completed.stderr.split()).count(warning) == len(codes) - 1

@@ -15,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import aiohttp
+import pytest
 from mlflow.tracking import MlflowClient
 from tests.conftest import RunKedro
 
@@ -126,19 +127,34 @@ async def listed(session: aiohttp.ClientSession, tabs: str) -> list[dict[str, st
         return await answer.json()
 
 
-def test_graph_shows_all_layers_in_order(
-    chromium: str, finished_project: Path, tmp_path: Path
+STAGES = (
+    "behaviour_cleaning",
+    "item_encoding",
+    "als_baseline",
+    "recommenders",
+    "hybrid_scoring",
+    "evaluation",
+)
+
+
+@pytest.mark.parametrize(
+    ("expanded", "shown"),
+    [(False, STAGES), (True, ("clean_behaviour", "recommend_hybrid", "leaderboard"))],
+)
+def test_graph_shows_stages_and_all_layers_in_order(
+    chromium: str, finished_project: Path, tmp_path: Path, expanded: bool, shown: tuple[str, ...]
 ) -> None:
+    expand = "&expandAllPipelines=true" if expanded else ""
     with serving("viz", "run", "--no-browser", project=finished_project) as address:
         document = page(
             chromium,
-            f"{address}/?pid=__default__&sizewarning=false",
+            f"{address}/?pid=__default__&sizewarning=false{expand}",
             tmp_path / "profile",
             until="layer-label--reporting",
         )
 
     assert re.findall(r'data-id="layer-label--([^"]+)"', document) == LAYERS
-    for name in ("clean_behaviour", "recommend_hybrid", "leaderboard"):
+    for name in shown:
         assert f">{name}<" in document
 
 

@@ -32,10 +32,12 @@ def test_language_finds_more_of_the_tail(
     (project / "data/01_raw").mkdir(parents=True)
     (project / "data/01_raw/movielens-100k").symlink_to(movielens)
 
-    version = run_kedro(env="base", params=QUICK)
+    version = run_kedro(env="demo", params=QUICK)
 
     rows = json.loads(
-        (project / f"data/08_reporting/leaderboard.json/{version}/leaderboard.json").read_text()
+        (
+            project / f"data/demo/08_reporting/leaderboard.json/{version}/leaderboard.json"
+        ).read_text()
     )
     value = {
         (row["model"], row["metric"], row["item_group"]): row["value"]

@@ -1,5 +1,6 @@
 """The whole graph on fabricated data, and what MLflow knows of it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,9 @@ from kedro.io import DatasetError
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from longtail.cli import cli
 from longtail.errors import UserError
 from longtail.project import open_catalog
-from longtail.reporting.__main__ import main
 
 RunKedro = Callable[..., str]
 
@@ -38,6 +39,8 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
         assert run.data.metrics[cost] > 0
     assert run.data.tags["protocol"] == "temporal"
     assert run.data.tags["env"] == "test"
+    (record,) = (finished_project / "data/test/.runs").glob("*.json")
+    assert json.loads(record.read_text())["encoder_precision"] in ("bfloat16", "float32")
     client = MlflowClient(f"sqlite:///{finished_project}/mlflow.db")
     artifacts = client.list_artifacts(run.info.run_id)
     assert "leaderboard.json" in {artifact.path for artifact in artifacts}
@@ -48,23 +51,30 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("option", "shown"), [([], "Ranking quality at 20"), (["--costs"], "seconds to fit")]
+    ("option", "shown"), [([], "Ranking quality at K = 20"), (["--costs"], "seconds to fit")]
 )
 @pytest.mark.usefixtures("finished_project")
-def test_the_reporting_command_prints_what_a_run_saved(
+def test_the_command_leaderboard_prints_what_a_run_saved(
     option: list[str], shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--env", "test", *option]) == 0
+    cli.main(["leaderboard", "--env", "test", *option], standalone_mode=False)
     printed = capsys.readouterr().out
     assert shown in printed
     (als,) = (line.split() for line in printed.splitlines() if line.strip().startswith("als "))
     assert "-" not in als
 
 
-def test_every_pipeline_runs_alone_and_tells_which_versions_it_read(
+def test_every_pipeline_runs_alone_and_logs_which_versions_it_read(
     project: Path, run_kedro: RunKedro
 ) -> None:
-    names = ["behaviour_cleaning", "item_encoding", "als_baseline", "hybrid_scoring", "evaluation"]
+    names = [
+        "behaviour_cleaning",
+        "item_encoding",
+        "als_baseline",
+        "recommenders",
+        "hybrid_scoring",
+        "evaluation",
+    ]
     sessions = {name: run_kedro(pipelines=[name]) for name in names}
 
     runs = tracked_runs(project)
@@ -93,7 +103,8 @@ def test_inputs_of_different_splits_are_refused(project: Path, run_kedro: RunKed
     sentence = str(refused.value)
     assert before in sentence
     assert after in sentence
-    assert "kedro run --env=test --pipelines=item_encoding,als_baseline,hybrid_scoring" in sentence
+    stale = "als_baseline,item_encoding,recommenders,hybrid_scoring"
+    assert f"kedro run --env=test --pipelines={stale}" in sentence
     assert list(tracked_runs(project)) == [after, before]
 
 

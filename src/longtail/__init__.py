@@ -1,4 +1,4 @@
-"""Longtail: recommendations for the long tail, and proof of what language models bring."""
+"""Longtail: recommendations for the long tail, and measurements of what language models add."""
 
 import os
 from pathlib import Path
@@ -12,10 +12,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-# MLflow then logs under the project's logging configuration and not beside it.
+# MLflow then uses the project's logging configuration instead of its own.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
-# Kedro looks for it in the current folder only, and the project is used from elsewhere too.
+# Kedro looks for this file in the current folder only; the project is also used from other folders.
 _logging = Path(__file__).resolve().parents[2] / "conf/logging.yml"
 if _logging.is_file():
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(_logging))

@@ -1,7 +1,15 @@
-"""The project's commands: ``kedro run`` with errors shown as sentences, ``kedro reproduce``."""
+"""The project's commands: run, leaderboard, data-profile, baseline, reproduce.
+
+What the commands need is imported inside them, so that ``kedro --version`` stays fast.
+"""
+
+from __future__ import annotations
 
 import re
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,26 +25,17 @@ def cli() -> None:
     """Commands of the project."""
 
 
-ONLY_CHANGED = click.Option(
-    ["--only-changed"],
-    is_flag=True,
-    help="Skip nodes whose code, parameters and inputs are as in an earlier run, and say which."
-    " Also goes on where a failed or killed run ended.",
-)
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Show an error that the user can fix as one sentence instead of a traceback.
 
-
-@cli.command(name="run", params=[*kedro_run.params, ONLY_CHANGED], help=kedro_run.help)
-def run(only_changed: bool, **options: Any) -> Any:
-    """Run the pipelines; what the user can mend is one sentence instead of a traceback."""
-    if only_changed:
-        if options["runner"] or options["only_missing_outputs"]:
-            raise click.UsageError(
-                "--only-changed has a runner of its own: leave out --runner and"
-                " --only-missing-outputs."
-            )
-        options["runner"] = "longtail.runner.OnlyChangedRunner"
+    Raises:
+        click.ClickException: with the sentence.
+    """
     try:
-        return kedro_run.callback(**options)  # type: ignore[misc]
+        yield
+    except click.ClickException:
+        raise
     except Exception as error:
         message = user_message(error)
         if message is None:
@@ -44,19 +43,90 @@ def run(only_changed: bool, **options: Any) -> Any:
         raise click.ClickException(message) from error
 
 
+ONLY_CHANGED = click.Option(
+    ["--only-changed"],
+    is_flag=True,
+    help="Skip nodes whose code, parameters and inputs have not changed since an earlier run."
+    " Also resumes a failed or killed run.",
+)
+
+
+@cli.command(name="run", params=[*kedro_run.params, ONLY_CHANGED], help=kedro_run.help)
+@errors_as_sentences()
+def run(only_changed: bool, **options: Any) -> Any:
+    """Run the pipelines with the options of Kedro's own command."""
+    if only_changed:
+        if options["runner"] or options["only_missing_outputs"]:
+            raise click.UsageError(
+                "--only-changed uses its own runner: omit --runner and --only-missing-outputs."
+            )
+        options["runner"] = "longtail.runs.runner.OnlyChangedRunner"
+    assert kedro_run.callback is not None
+    return kedro_run.callback(**options)
+
+
+ENVIRONMENT = click.option(
+    "--env", "-e", default=None, help="Environment of the configuration, by default `local`."
+)
+
+
+@cli.command(name="leaderboard")
+@ENVIRONMENT
+@click.option("--costs", is_flag=True, help="Print what each model costs beside its quality.")
+@errors_as_sentences()
+def leaderboard(env: str | None, costs: bool) -> None:
+    """Print the newest leaderboard, or what its models cost."""
+    from longtail.pipelines.evaluation.params import EvaluationParameters  # noqa: PLC0415
+    from longtail.project import open_catalog, open_records  # noqa: PLC0415
+    from longtail.reporting.terminal import print_costs, print_leaderboard  # noqa: PLC0415
+    from longtail.runs.costs import costs_behind  # noqa: PLC0415
+
+    catalog = open_catalog(env)
+    if not catalog.exists("leaderboard"):
+        raise click.ClickException("There is no leaderboard yet: run `kedro run` first.")
+    rows = catalog.load("leaderboard")
+    parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
+    if costs:
+        dataset: Any = catalog["leaderboard"]
+        version = dataset.resolve_load_version()
+        found = costs_behind("leaderboard", version, open_records(env))
+        print_costs(rows, found, parameters.primary_k)
+    else:
+        comparisons = catalog.load("comparisons")
+        print_leaderboard(
+            rows, comparisons, parameters.primary_k, parameters.baseline, parameters.confidence
+        )
+
+
+@cli.command(name="data-profile")
+@ENVIRONMENT
+@errors_as_sentences()
+def data_profile(env: str | None) -> None:
+    """Print the newest profile of the data."""
+    from longtail.project import open_catalog  # noqa: PLC0415
+    from longtail.reporting.profile_terminal import print_profile  # noqa: PLC0415
+
+    catalog = open_catalog(env)
+    if not catalog.exists("data_profile"):
+        raise click.ClickException(
+            "There is no profile yet: run `kedro run --pipelines=behaviour_cleaning` first."
+        )
+    print_profile(catalog.load("data_profile"))
+
+
 @cli.command(name="reproduce")
 @click.argument("run_id")
+@errors_as_sentences()
 def reproduce(run_id: str) -> None:
-    """Make the leaderboard of an MLflow run again and say whether every number is identical."""
+    """Repeat an MLflow run and compare its leaderboard with the recorded one."""
     from longtail import settings  # noqa: PLC0415
     from longtail.project import mlflow_client  # noqa: PLC0415
-    from longtail.reproduce import report  # noqa: PLC0415
-    from longtail.reproduce import reproduce as make_again  # noqa: PLC0415
+    from longtail.runs.reproduce import report  # noqa: PLC0415
+    from longtail.runs.reproduce import reproduce as repeat  # noqa: PLC0415
 
-    try:
-        comparison = make_again(settings.PROJECT_ROOT, mlflow_client(), run_id)
-    except UserError as error:
-        raise click.ClickException(str(error)) from error
+    # A terminated process cleans up as after Ctrl-C: the copy of the project is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    comparison = repeat(settings.PROJECT_ROOT, mlflow_client(), run_id)
     click.echo(report(comparison))
     if not comparison.identical:
         raise click.exceptions.Exit(1)
@@ -64,17 +134,19 @@ def reproduce(run_id: str) -> None:
 
 @cli.command(name="baseline")
 @click.argument("run_id")
+@errors_as_sentences()
 def baseline(run_id: str) -> None:
-    """Mark an MLflow run: later runs of its data set and protocol log their difference to it."""
+    """Make an MLflow run the baseline that later runs log their differences to.
+
+    It holds for runs of the same data set and protocol.
+    """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-    from longtail.hooks.extras import mark_baseline  # noqa: PLC0415
     from longtail.project import mlflow_client  # noqa: PLC0415
+    from longtail.tracking.baseline import mark_baseline  # noqa: PLC0415
 
     try:
         run = mark_baseline(mlflow_client(), run_id)
-    except UserError as error:
-        raise click.ClickException(str(error)) from error
     except MlflowException as error:
         raise click.ClickException(
             f"There is no MLflow run {run_id}: `make mlflow` shows the runs and their ids."
@@ -87,9 +159,9 @@ def baseline(run_id: str) -> None:
 
 
 def user_message(error: BaseException) -> str | None:
-    """Return the sentence to show for an error, None where the traceback says more.
+    """Return the sentence to show for an error, None if it is a defect and needs its traceback.
 
-    Kedro and OmegaConf wrap the errors of datasets and resolvers, so the causes are searched too.
+    Kedro and OmegaConf wrap the errors of datasets and resolvers, so causes are searched too.
     """
     for cause in _causes(error):
         if isinstance(cause, ParameterValidationError):
@@ -112,9 +184,9 @@ _SAVED_FILE = re.compile(r"filepath=\w+\('(?P<path>[^']+)'\)")
 
 
 def storage_message(text: str) -> str | None:
-    """Return what to do where results could not be saved, None for any other error.
+    """Return what to do if results could not be saved, None for any other error.
 
-    Libraries wrap what the operating system says in errors of their own and keep its words.
+    Libraries wrap the operating system's error in their own and keep its words.
     """
     reason = next((words for words in _REMEDIES if words in text), None)
     if reason is None:
@@ -122,8 +194,8 @@ def storage_message(text: str) -> str | None:
     file = _SAVED_FILE.search(text)
     what = file["path"] if file else "A result"
     return (
-        f"{what} could not be saved: {reason.lower()}. All that had been finished is kept:"
-        f" {_REMEDIES[reason]}, then `kedro run --only-changed` goes on from there."
+        f"{what} could not be saved: {reason.lower()}. Finished nodes are kept:"
+        f" {_REMEDIES[reason]}, then resume with `kedro run --only-changed`."
     )
 
 
@@ -146,9 +218,9 @@ _FIELD = re.compile(
 
 
 def parameter_message(text: str) -> str:
-    """Turn Kedro's report on wrong parameters into one sentence for each of them.
+    """Turn Kedro's report on invalid parameters into one sentence for each of them.
 
-    Kedro keeps only the text of the pydantic errors; a text in another form is returned as it is.
+    Kedro keeps only the text of the pydantic errors; text that does not match is returned as it is.
     """
     sentences = [
         f"Parameter {model['parameter']}.{field['field']} = {field['value']} is not valid: "

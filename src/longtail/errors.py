@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something the user can mend; the message says what is wrong, where, and what to do."""
+    """Something the user can fix; the message says what is wrong, where, and what to do."""
 
 
 class NotApplicableError(Exception):

@@ -1,7 +1,8 @@
-"""Files that have more than one name."""
+"""Second names and states of files."""
 
 import os
 import shutil
+from pathlib import Path
 
 
 def link_or_copy(source: str, target: str) -> None:
@@ -10,3 +11,9 @@ def link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def file_state(path: Path) -> tuple[str, int, int]:
+    """Return what changes when a file is written anew: path, size and time of the last change."""
+    state = path.stat()
+    return str(path), state.st_size, state.st_mtime_ns

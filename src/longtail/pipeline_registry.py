@@ -1,14 +1,46 @@
-"""The project's pipelines."""
+"""The project's pipelines, with the models that the configuration wants."""
 
-from kedro.framework.project import find_pipelines
+from __future__ import annotations
+
 from kedro.pipeline import Pipeline
 
-STUDIES = ("controls", "cold_start", "language_study")
+from longtail.configuration import current_parameters
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by name; ``kedro run`` runs all but the studies as one graph."""
-    pipelines = find_pipelines(raise_errors=True)
-    usual = [pipeline for name, pipeline in pipelines.items() if name not in STUDIES]
-    pipelines["__default__"] = sum(usual, start=Pipeline([]))
-    return pipelines
+    """Return every pipeline by name; ``kedro run`` runs the first six as one graph.
+
+    Only models that the parameters in force name have nodes.
+    """
+    # What fits models is imported here: the command line starts without it.
+    from longtail.pipelines import (  # noqa: PLC0415
+        als_baseline,
+        behaviour_cleaning,
+        cold_start,
+        controls,
+        evaluation,
+        hybrid_scoring,
+        item_encoding,
+        language_study,
+        recommenders,
+    )
+    from longtail.pipelines.selection import ModelSelection  # noqa: PLC0415
+
+    parameters = current_parameters()
+    models = ModelSelection.of(parameters)
+    encoding = parameters["item_encoding"]
+    second_encoding = bool(encoding["second_encoder"] or encoding["second_text"])
+    usual = {
+        "behaviour_cleaning": behaviour_cleaning.create_pipeline(),
+        "item_encoding": item_encoding.create_pipeline(),
+        "als_baseline": als_baseline.create_pipeline(),
+        "recommenders": recommenders.create_pipeline(models.other_than_als),
+        "hybrid_scoring": hybrid_scoring.create_pipeline(models),
+        "evaluation": evaluation.create_pipeline(models),
+    }
+    studies = {
+        "controls": controls.create_pipeline(models, second_encoding),
+        "cold_start": cold_start.create_pipeline(models),
+        "language_study": language_study.create_pipeline(),
+    }
+    return {"__default__": sum(usual.values(), start=Pipeline([])), **usual, **studies}

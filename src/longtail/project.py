@@ -1,17 +1,18 @@
-"""The project's catalog outside of ``kedro run``: for notebooks, reports and commands."""
+"""The project's catalog, records and MLflow store outside of ``kedro run``."""
 
-from typing import Any
+from __future__ import annotations
 
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from mlflow.tracking import MlflowClient
 
 from longtail import settings
 from longtail.errors import UserError
-from longtail.hooks.records import RunRecords
-from longtail.hooks.versions import pin_newest_complete
+from longtail.private_interfaces import catalog_with_versions
+from longtail.runs.records import RunRecords
+from longtail.runs.reproduce import open_context
+from longtail.runs.versions import pin_newest_complete
 
 
 def open_catalog(
@@ -24,7 +25,7 @@ def open_catalog(
         load_versions: versions of datasets to load instead of the newest, by name.
     """
     context = _context(env)
-    catalog: DataCatalog = context._get_catalog(load_versions=load_versions)
+    catalog = catalog_with_versions(context, load_versions)
     names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     pin_newest_complete(names - set(load_versions or {}), catalog, _records(context))
     return catalog
@@ -39,21 +40,21 @@ def mlflow_client() -> MlflowClient:
     """Return a client of the MLflow store that the configuration names.
 
     Raises:
-        UserError: the store does not answer.
+        UserError: If the store does not answer.
     """
-    context = _context(None)
-    if not hasattr(context, "mlflow"):
+    # kedro-mlflow's hook adds its configuration once it has reached the store.
+    configuration = getattr(_context(None), "mlflow", None)
+    if configuration is None:
         raise UserError(
             "The MLflow store of mlflow.yml (server.mlflow_tracking_uri) does not answer."
         )
-    return MlflowClient(context.mlflow.server.mlflow_tracking_uri)
+    return MlflowClient(configuration.server.mlflow_tracking_uri)
 
 
-def _context(env: str | None) -> Any:
-    bootstrap_project(settings.PROJECT_ROOT)
-    with KedroSession.create(project_path=settings.PROJECT_ROOT, env=env) as session:
-        return session.load_context()  # type: ignore[attr-defined]
+def _context(env: str | None) -> KedroContext:
+    return open_context(settings.PROJECT_ROOT, env)
 
 
-def _records(context: Any) -> RunRecords:
-    return RunRecords(settings.PROJECT_ROOT / context.config_loader["globals"]["data_root"])
+def _records(context: KedroContext) -> RunRecords:
+    data_root: str = context.config_loader["globals"]["data_root"]
+    return RunRecords(settings.PROJECT_ROOT / data_root)

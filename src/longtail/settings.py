@@ -6,24 +6,29 @@ from pathlib import Path
 import yaml
 from kedro.framework.project import LOGGING
 
+from longtail.configuration import ConfigurationHooks
 from longtail.errors import UserError
 from longtail.hooks.inputs import InputHooks
 from longtail.hooks.progress import ProgressHooks
 from longtail.hooks.spark import SparkHooks
 from longtail.hooks.tracking import TrackingHooks
 
-# A run waits seconds, not minutes, for an MLflow server that is away.
+# A run waits seconds, not minutes, for an MLflow server that does not answer.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-# The command line imports Kedro, which then uses its own logging, before this package.
+# The command line imports Kedro before this package; Kedro has then set up its own logging.
 if "KEDRO_LOGGING_CONFIG" in os.environ:
     LOGGING.configure(yaml.safe_load(Path(os.environ["KEDRO_LOGGING_CONFIG"]).read_text("utf-8")))
 
 
 def environment_variable(name: str, default: str | None = None) -> str:
-    """Return an environment variable for the configuration, or say that it has to be set."""
+    """Return an environment variable for the configuration.
+
+    Raises:
+        UserError: If it is not set and has no default.
+    """
     value = os.environ.get(name) or default
     if value is None:
         raise UserError(f"Set the environment variable {name} to the folder that holds your data.")
@@ -45,6 +50,6 @@ CONFIG_LOADER_ARGS = {
     },
 }
 
-# TrackingHooks extends the hook class of kedro-mlflow, which must not be registered a second time.
+# TrackingHooks extends the hook class of kedro-mlflow, which must not be registered as well.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (InputHooks(), SparkHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (ConfigurationHooks(), InputHooks(), SparkHooks(), ProgressHooks(), TrackingHooks())

@@ -38,7 +38,7 @@ def test_recency_weights_decay_from_the_latest(table: pd.DataFrame) -> None:
     assert histories.recency_weights(0.5) == pytest.approx([0.5, 1.0, 1.0])
 
 
-def test_without_times_recency_is_no_information() -> None:
+def test_without_times_all_recency_weights_are_one() -> None:
     rows = interactions([("u1", "a", None, 1.0), ("u1", "b", None, 1.0)])
     histories = build_histories(rows, USERS, ITEMS)
     assert histories.recency_weights(0.5).tolist() == [1, 1]
@@ -52,8 +52,8 @@ def test_recent_counts_need_times_that_users_share(table: pd.DataFrame) -> None:
     assert build_histories(positions, USERS, ITEMS).recent_counts(0.1).tolist() == [0, 0, 0]
 
 
-def test_recent_counts_are_of_a_share_of_the_interactions_and_not_of_time() -> None:
-    """Nine of ten interactions are in the last tenth of the time span: it is no recent part."""
+def test_recent_counts_use_a_share_of_the_interactions_not_of_the_time_span() -> None:
+    """The last tenth of the time span has nine of ten interactions, too many to be recent."""
     days = [0, 91, 92, 93, 94, 95, 96, 97, 98, 99]
     rows = [("u1", ITEMS[n % 3], 1e9 + day * 86_400, 1.0) for n, day in enumerate(days)]
     histories = build_histories(interactions(rows), USERS, ITEMS)
@@ -61,8 +61,8 @@ def test_recent_counts_are_of_a_share_of_the_interactions_and_not_of_time() -> N
     assert histories.recent_counts(0.1).sum() == 1
 
 
-def test_ids_outside_the_index_are_refused(table: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="not in the index space"):
+def test_ids_outside_the_index_are_rejected(table: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="not in the index"):
         build_histories(table, USERS[:1], ITEMS)
 
 

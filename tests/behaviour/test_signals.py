@@ -43,12 +43,12 @@ def pairs(rows, signals=STRONG, protocol="temporal"):
     return assignment.interactions.to_pandas().set_index(["user_id", "item_id"]).sort_index()
 
 
-def test_event_types_weigh_what_they_say():
+def test_event_types_have_their_weights():
     rows = [{"event_type": kind} for kind in ("view", " BUY ", "return", "odd", None)]
     assert weights(rows, event_weights={"view": 1, "buy": 5, "return": -5}) == [1, 5, -5, 1, 1]
 
 
-def test_dwell_time_tells_long_from_short_views():
+def test_dwell_time_distinguishes_long_and_short_views():
     dwell = Dwell(
         events=["view"], short_seconds=5, short_weight=-0.5, long_seconds=60, long_weight=2
     )
@@ -58,24 +58,24 @@ def test_dwell_time_tells_long_from_short_views():
     assert weights(rows, event_weights={"buy": 5}, dwell=dwell) == [-0.5, 1, 2, 1, 5]
 
 
-def test_low_ratings_turn_the_evidence():
+def test_low_ratings_reverse_the_evidence():
     rows = [{"rating": rating} for rating in (5, 3.5, 3, None)]
     assert weights(rows, ratings="threshold") == [1, 1, -1, 1]
     assert weights(rows, ratings="threshold", low_rating=0) == [1, 1, 0, 1]
 
 
-def test_ratings_are_held_against_the_mean_until_then_and_never_later_ones():
+def test_ratings_are_compared_with_the_mean_of_earlier_ratings_only():
     rows = [{"rating": rating, "timestamp": START + i} for i, rating in enumerate([4, 2, 5, 1])]
     found = weights(rows, ratings="user_mean", rating_step=2)
     assert found == pytest.approx([1, 1 - 0.5, 1 + (5 - 11 / 3) / 2, 0])
     assert weights(rows[:3], ratings="user_mean", rating_step=2) == pytest.approx(found[:3])
 
 
-def test_ratings_without_time_are_held_against_the_threshold():
+def test_ratings_without_time_are_compared_with_the_threshold():
     assert weights([{"rating": 5}, {"rating": 1}], ratings="user_mean") == [1, -1]
 
 
-def test_quantities_count_by_their_logarithm_and_returns_against():
+def test_quantities_count_logarithmically_and_returns_negatively():
     rows = [{"quantity": quantity} for quantity in (1, 3, 0, -3, None)]
     assert weights(rows, quantities="log") == pytest.approx([1, 2, 0, -2, 1])
 
@@ -86,7 +86,7 @@ def test_without_signals_every_pair_weighs_one():
 
 
 def log(*extra):
-    """Twenty purchases that put the cuts at days 15.2 and 17.1, and more events."""
+    """Twenty purchases, which put the cut-offs at days 15.2 and 17.1, and more events."""
     return [("other", f"x{i}", START + i * DAY, 5.0) for i in range(20)] + list(extra)
 
 
@@ -98,19 +98,19 @@ def test_repeats_add_up_with_saturation_and_the_train_mean_is_one():
     assert found.loc[found["split"] == "train", "weight"].mean() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_half_life_before_the_end_of_the_period_halves():
+def test_an_event_one_half_life_before_the_end_counts_half():
     found = pairs(log(), STRONG.model_copy(update={"saturation": 1e9, "half_life_days": 2}))
     assert found.loc[("other", "x2"), "weight"] / found.loc[("other", "x0"), "weight"] == (
         pytest.approx(2, rel=1e-4)
     )
 
 
-def test_what_was_returned_in_its_period_is_no_interaction():
+def test_a_purchase_returned_in_its_period_is_dropped():
     found = pairs(log(("u", "a", START, 5.0), ("u", "a", START + DAY, -5.0)))
     assert ("u", "a") not in found.index
 
 
-def test_what_was_returned_after_the_cut_stays_in_training():
+def test_a_purchase_returned_after_the_cutoff_stays_in_training():
     kept = pairs(log(("u", "a", START, 5.0)))
     returned = pairs(log(("u", "a", START, 5.0), ("u", "a", START + 19 * DAY, -5.0)))
     pd.testing.assert_frame_equal(kept, returned)
@@ -140,7 +140,7 @@ EVENTS = st.lists(
 
 @settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(events=EVENTS, later=EVENTS, order=st.randoms(use_true_random=False))
-def test_nothing_after_the_cut_enters_training(events, later, order):
+def test_nothing_after_the_cutoff_affects_training(events, later, order):
     base = log() + events
     before = pairs(base)
     cut = START + 19 * DAY

@@ -16,13 +16,12 @@ from longtail.behaviour.splits import (
     fingerprint,
     fold_in_table,
     split_table,
-    trained_items,
 )
 from longtail.errors import UserError
 
 EARLIEST = 631_152_000
 START = 1_500_000_000
-# Every example costs a good part of a second.
+# Every example takes most of a second.
 WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 SCHEMA = {"user_id": "string", "item_id": "string", "timestamp": "int64", "weight": "float64"}
 
@@ -70,7 +69,7 @@ def test_per_user_shares(n, n_train, n_validation, n_test):
     assert [split for _, split in sorted(splits_of(assignment).items())] == expected
 
 
-def test_without_times_the_order_is_the_seeded_hash():
+def test_without_times_the_order_is_a_seeded_hash():
     items = [f"i{i}" for i in range(10)]
     assignment = assign([("u", item, None) for item in items], seed=7)
     by_hash = sorted(items, key=lambda item: hashlib.md5(f"u|{item}|7".encode()).hexdigest())
@@ -81,7 +80,7 @@ def test_without_times_the_order_is_the_seeded_hash():
     assert splits_of(assignment) != splits_of(assign([("u", i, None) for i in items], seed=8))
 
 
-def test_interactions_of_unknown_time_are_not_tested_on():
+def test_interactions_without_time_are_never_in_the_test():
     rows = [("u", "a", None), ("u", "b", 1), ("u", "c", 2)]
     assert splits_of(assign(rows))["u", "c"] == "test"
     assert splits_of(assign(rows))["u", "a"] == "train"
@@ -163,9 +162,9 @@ def test_user_cold_keeps_hidden_users_out_of_training():
     assert set(others["validation"].map(" ".join)) == {"i13", "i04"}
 
 
-def test_histories_of_hidden_users_are_the_beginnings_of_one():
+def test_shorter_histories_of_hidden_users_are_prefixes_of_the_longest():
     assignment = assign(cold_users(), "user_cold", hidden_share=0.25, fold_in=(0, 2, 3))
-    folded = fold_in_table(assignment, seed=42).to_pandas()
+    folded = fold_in_table(assignment.interactions, seed=42).to_pandas()
     assert list(folded) == ["user_id", "item_id", "timestamp", "weight", "position"]
     assert set(folded.groupby("user_id")["item_id"].agg(" ".join)) == {"i00 i01 i02"}
     assert set(folded.groupby("user_id")["position"].agg(list).map(tuple)) == {(1, 2, 3)}
@@ -174,18 +173,17 @@ def test_histories_of_hidden_users_are_the_beginnings_of_one():
     assert (counts["n_fold_in"], counts["n_test"]) == (30, 110)
     check_evaluable(counts)
     assert (
-        fold_in_table(assign(cold_users(), "per_user"), seed=42).count().to_pyarrow().as_py() == 0
+        fold_in_table(assign(cold_users(), "per_user").interactions, seed=42)
+        .count()
+        .to_pyarrow()
+        .as_py()
+        == 0
     )
-
-
-def test_trained_items_are_those_in_train():
-    rows = [("u", item, START + i) for i, item in enumerate("abcdefghij")]
-    assert set(trained_items(assign(rows)).to_pandas()["item_id"]) == set("abcdefgh")
 
 
 @settings(max_examples=4, deadline=None, phases=WITHOUT_SHRINKING)
 @given(seed=st.integers(0, 99), share=st.sampled_from([0.2, 0.25, 0.4]))
-def test_no_training_holds_anything_of_what_is_hidden(seed, share):
+def test_hidden_items_and_users_are_never_in_training(seed, share):
     of_items = [(f"u{u:02}", f"i{i:02}", START + u) for i in range(40) for u in range(i + 1)]
     frame = assign(of_items, "item_cold", seed, hidden_share=share).interactions.to_pandas()
     assert len(frame) == len(of_items)
@@ -226,7 +224,7 @@ def test_split_properties(log, protocol, order):
     order.shuffle(rows)
     again = assign(rows, protocol)
     assert splits_of(again) == split
-    tables = [[split_table(a, name) for name in SPLITS] for a in (assignment, again)]
+    tables = [[split_table(a.interactions, name) for name in SPLITS] for a in (assignment, again)]
     assert fingerprint(tables[0]) == fingerprint(tables[1])
 
 
@@ -238,7 +236,7 @@ def test_fingerprint_is_the_hash_of_the_sorted_rows():
     assert fingerprint([one, one]) != fingerprint([one])
 
 
-def test_counts_tell_evaluated_new_and_complete_users():
+def test_evaluated_new_and_complete_users_are_counted():
     rows = [("all", item, START + i) for i, item in enumerate("abc")]
     rows += [("old", item, START + 3 + i) for i, item in enumerate("ab")]
     rows += [("mid", "a", START + 4), ("mid", "b", START + 100), ("mid", "c", START + 200)]
@@ -253,15 +251,15 @@ def test_counts_tell_evaluated_new_and_complete_users():
     check_evaluable(counts | {"validation_users": 1})
 
 
-def test_nobody_evaluable_says_the_numbers():
+def test_the_error_without_evaluable_users_gives_the_numbers():
     counts = count_evaluation(assign([("u", "a", 1), ("v", "b", 2)]), n_items=2)
     with pytest.raises(
-        UserError, match=r"Nobody can be evaluated on the test.*of 2 users.*2 train.*per_user"
+        UserError, match=r"No user can be evaluated on the test.*of 2 users.*2 train.*per_user"
     ):
         check_evaluable(counts)
 
 
-def test_nobody_to_validate_on_is_an_error_too():
+def test_no_validation_users_is_an_error_too():
     counts = count_evaluation(assign([("u", item, i) for i, item in enumerate("abc")]), n_items=3)
     with pytest.raises(UserError, match="evaluated on the validation interactions"):
         check_evaluable(counts)

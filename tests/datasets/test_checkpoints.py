@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError, Version
 
-from longtail.datasets import CheckpointsDataset, CheckpointStore
+from longtail.datasets.checkpoints import CheckpointsDataset, CheckpointStore
 
 
 def store(folder: Path) -> CheckpointStore:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from kedro.io import Version
 
-from longtail.datasets import EmbeddingCacheDataset
+from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 
 
 def dataset(folder: Path, version: str) -> EmbeddingCacheDataset:

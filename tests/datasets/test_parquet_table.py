@@ -4,7 +4,7 @@ import ibis
 import pandas as pd
 from kedro.io import Version
 
-from longtail.datasets import ParquetTableDataset
+from longtail.datasets.parquet_table import ParquetTableDataset
 
 
 def test_round_trip_with_version_and_preview(tmp_path):

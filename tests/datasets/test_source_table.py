@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError, Version
 
-from longtail.datasets import SourceTableDataset
+from longtail.datasets.source_table import SourceTableDataset
 from longtail.errors import UserError
 
 TEXT = b'item_id,title\n007,"Lamp, oak"\n8,\n'

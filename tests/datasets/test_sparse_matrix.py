@@ -3,7 +3,7 @@ from pathlib import Path
 import scipy.sparse as sp
 from kedro.io import Version
 
-from longtail.datasets import SparseMatrixDataset
+from longtail.datasets.sparse_matrix import SparseMatrixDataset
 
 
 def test_round_trip_versions_and_preview(tmp_path: Path) -> None:

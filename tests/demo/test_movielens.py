@@ -75,9 +75,9 @@ def test_wrong_checksum_writes_nothing(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_failed_download_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: No matching one\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
 
-    with pytest.raises(UserError, match=r"could not be fetched .*No matching one.*: check"):
+    with pytest.raises(UserError, match=r"could not be downloaded.*No matching one.*Check"):
         movielens.download(tmp_path)

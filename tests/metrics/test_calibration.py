@@ -15,7 +15,7 @@ NAN = math.nan
 
 @pytest.fixture
 def truth() -> GroundTruth:
-    """Five users with a history: head items have no part of it for u1, the whole for u5."""
+    """Five users with a history: without head items for u1, only head items for u5."""
     return ground_truth(
         test_interactions=pairs("u1 a", "u2 c", "u3 c", "u4 d", "u5 d", "u6 a"),
         train_interactions=pairs("u1 b c", "u2 a b", "u3 a", "u4 a b c", "u5 a"),

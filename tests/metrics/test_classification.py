@@ -15,12 +15,12 @@ NAN = math.nan
 @pytest.mark.parametrize(
     ("metric", "k", "expected"),
     [
-        # u1: d b | c a, all but b relevant. u4: a b, of which b. The others have nothing relevant.
+        # u1: d b | c a, all but b relevant. u4: a b, of which b. The others have no relevant item.
         ("accuracy", 2, [1 / 4, NAN, NAN, 1 / 2]),
         ("f1", 2, [2 / 5, NAN, NAN, 2 / 3]),
         ("accuracy", 1, [2 / 4, NAN, NAN, 0]),
         ("f1", 1, [2 / 4, NAN, NAN, 0]),
-        # Longer than the lists: everything is called relevant.
+        # Longer than the lists: everything is predicted relevant.
         ("accuracy", 9, [3 / 4, NAN, NAN, 1 / 2]),
         ("auc", 4, [1 / 3, NAN, NAN, 0]),
         ("auc", 3, [1 / 2, NAN, NAN, 0]),

@@ -6,7 +6,7 @@ from longtail.errors import UserError
 from longtail.metrics.tables import NO_ITEM, ground_truth, ranked_lists
 
 
-def test_lists_are_coded_best_first_and_padded(case: Case) -> None:
+def test_lists_are_encoded_best_first_and_padded(case: Case) -> None:
     expected = [[3, 1, 2, 0], [0, 2, NO_ITEM, NO_ITEM], [NO_ITEM] * 4, [0, 1, NO_ITEM, NO_ITEM]]
     np.testing.assert_array_equal(ranked_lists(case.recommendations, case.truth), expected)
 
@@ -38,28 +38,28 @@ def test_repeated_test_pairs_count_once(case: Case) -> None:
 
 @pytest.mark.parametrize(
     ("row", "sentence"),
-    [("u1 a b a", "holds an item twice"), ("u1 a zzz", "an id that item_groups lacks")],
+    [("u1 a b a", "has an item twice"), ("u1 a zzz", "an id that is not in item_groups")],
 )
-def test_unusable_lists_are_refused(case: Case, row: str, sentence: str) -> None:
+def test_unusable_lists_are_rejected(case: Case, row: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         ranked_lists(lists(row), case.truth)
 
 
-def test_repeated_ranks_are_refused(case: Case) -> None:
+def test_repeated_ranks_are_rejected(case: Case) -> None:
     with pytest.raises(UserError, match="same rank twice"):
         ranked_lists(case.recommendations.assign(rank=1), case.truth)
 
 
 @pytest.mark.parametrize(
     ("test_row", "sentence"),
-    [("u1 zzz", "for example 'zzz'"), ("zzz a", "an id that user_groups lacks")],
+    [("u1 zzz", "for example 'zzz'"), ("zzz a", "an id that is not in user_groups")],
 )
-def test_unknown_ids_in_the_test_are_refused(case: Case, test_row: str, sentence: str) -> None:
+def test_unknown_ids_in_the_test_are_rejected(case: Case, test_row: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         ground_truth(**(case.tables | {"test_interactions": pairs(test_row)}))
 
 
-def test_unknown_groups_are_refused(case: Case) -> None:
+def test_unknown_groups_are_rejected(case: Case) -> None:
     groups = case.tables["item_groups"].assign(item_group="body")
     with pytest.raises(UserError, match="head, tail, cold"):
         ground_truth(**(case.tables | {"item_groups": groups}))

@@ -91,7 +91,7 @@ def test_gini_bounds() -> None:
 def test_agrees_with_irspack() -> None:
     rng = np.random.default_rng(8)
     scores = rng.random((50, 30)) + rng.random(30)
-    # irspack leaves users without anything relevant out, so everybody gets something.
+    # irspack ignores users without relevant items, so every user gets one.
     peer = Evaluator(sparse.csr_matrix(np.ones((50, 30))), cutoff=7, n_threads=1)
     theirs = peer.get_score_from_score_matrix(scores)
     counts = exposure.exposure_counts(np.argsort(-scores, axis=1)[:, :7], 30)

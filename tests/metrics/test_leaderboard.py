@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hand_case import Case, lists
 
-from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 
@@ -61,14 +61,14 @@ def test_overall_is_over_users_with_history_and_counts_those_without_lists(
         ("head", "quiet", 0.0, 1),
     ],
 )
-def test_groups_and_their_crossing(
+def test_groups_and_their_intersections(
     results: dict[str, Any], items: str, users: str, value: float, n_users: int
 ) -> None:
     row = _row(results["leaderboard"], **_key("als", "recall", 3, items, users))
     assert (row["value"], row["n_users"]) == (pytest.approx(value), n_users)
 
 
-def test_rows_without_anybody_are_left_out(results: dict[str, Any]) -> None:
+def test_rows_without_users_are_left_out(results: dict[str, Any]) -> None:
     key = _key("als", "recall", 3, "head", "new")
     assert not [row for row in results["leaderboard"] if key.items() <= row.items()]
 
@@ -116,7 +116,7 @@ def test_identical_models_do_not_differ(results: dict[str, Any]) -> None:
     assert row["p_value"] == row["p_holm"] == 1.0
 
 
-def test_ratio_to_nothing_is_undefined(results: dict[str, Any]) -> None:
+def test_ratio_to_zero_is_undefined(results: dict[str, Any]) -> None:
     row = _row(results["comparisons"], **_key("hybrid", "recall", 2, "tail", "quiet"))
     assert row["baseline_value"] == 0.0
     assert row["ratio"] is row["ratio_ci_low"] is row["ratio_ci_high"] is None
@@ -172,5 +172,5 @@ def test_only_new_users(case: Case) -> None:
 def test_values_of_small_groups_can_be_left_out(results: dict[str, Any]) -> None:
     rows = results["leaderboard"] + results["comparisons"]
     assert {row["user_group"] for row in rows if row["n_users"] == 1} >= {"new"}
-    shown = of_groups_with(2, rows)
+    shown = drop_small_groups(rows, 2)
     assert shown == [row for row in rows if row["user_group"] != "new" and row["n_users"] > 1]

@@ -42,14 +42,14 @@ LOG3 = math.log2(3)
         ("map", 3, "tail", [1 / 3, 0, NAN, 1 / 2]),
         ("recall", 3, "head", [0, NAN, 0, NAN]),
         ("ndcg", 2, "cold", [1, NAN, NAN, 0]),
-        # Without d u1 sees b c a, of which a and c are relevant; e leaves the relevance of u4.
+        # Without d u1 sees b c a, of which a and c are relevant; e is no longer relevant for u4.
         ("recall_warm_only", 2, "all", [1 / 2, 0, 0, 1]),
         ("precision_warm_only", 2, "all", [1 / 2, 0, 0, 1 / 2]),
         ("hit_rate_warm_only", 1, "all", [0, 0, 0, 0]),
         ("ndcg_warm_only", 2, "all", [(1 / LOG3) / (1 + 1 / LOG3), 0, 0, 1 / LOG3]),
         ("mrr_warm_only", 2, "all", [1 / 2, 0, 0, 1 / 2]),
         ("map_warm_only", 2, "all", [(1 / 2) / 2, 0, 0, 1 / 2]),
-        # Squared weights: a 1, b 8/3, and 8 for c and for the cold ones, as if seen once.
+        # Squared weights: a 1, b 8/3, and 8 for c and the cold items (as if of one interaction).
         ("unbiased_recall", 2, "all", [8**0.5 / (1 + 2 * 8**0.5), 0, 0, 1 / (1 + 3**0.5)]),
         ("unbiased_recall", 3, "all", [2 * 8**0.5 / (1 + 2 * 8**0.5), 0, 0, 1 / (1 + 3**0.5)]),
         ("ndcg_warm_only", 3, "head", [1 / 2, NAN, 0, NAN]),
@@ -61,7 +61,7 @@ def test_by_hand(case: Case, metric: str, k: int, group: str, expected: list[flo
     np.testing.assert_allclose(scores.ranking[Cell(metric, k, group)], expected, rtol=1e-12)
 
 
-def test_a_group_without_relevant_items_is_undefined_for_everybody(case: Case) -> None:
+def test_a_group_without_relevant_items_is_undefined_for_all_users(case: Case) -> None:
     scores = score_model(
         case.recommendations,
         GroundTruth(**(vars(case.truth) | {"item_group": np.full(5, HEAD, np.int8)})),
@@ -114,7 +114,7 @@ def test_ndcg_agrees_with_scikit_learn(
 def test_agrees_with_irspack(
     random_case: tuple[np.ndarray, np.ndarray, GroundTruth], k: int
 ) -> None:
-    """irspack defines all of these the same way but MAP, which it divides by |relevant|."""
+    """irspack defines all of these the same way except MAP, which it divides by |relevant|."""
     scores, relevance, truth = random_case
     lists_of_all = np.argsort(-scores, axis=1)
     peer = Evaluator(sparse.csr_matrix(relevance.astype(float)), cutoff=k, n_threads=1)

@@ -27,7 +27,7 @@ def test_interval_of_a_mean_matches_the_normal_approximation() -> None:
     assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
 
 
-def test_interval_covers_the_true_mean_as_often_as_promised() -> None:
+def test_interval_has_its_nominal_coverage() -> None:
     rng = np.random.default_rng(11)
     samples = rng.exponential(1.0, (200, 400))
     draws = bootstrap_means(samples, np.zeros(200, np.int64), 1, 1000, 3)
@@ -48,18 +48,18 @@ def test_groups_are_means_of_their_own_users() -> None:
     assert np.nanmin(draws[1]) == np.nanmax(draws[1]) == 1.0
     assert np.nanmin(draws[2]) == np.nanmax(draws[2]) == 5.0
     assert 1.0 <= draws[0].min() < draws[0].max() <= 5.0
-    # A draw may hold nobody of a group of two.
+    # A draw may contain no user of a group of two.
     assert np.isnan(draws[1]).any()
 
 
-def test_undefined_users_leave_the_mean() -> None:
+def test_undefined_users_are_left_out_of_the_mean() -> None:
     values = np.array([[1.0, 1.0], [3.0, NAN], [NAN, NAN]])
     draws = bootstrap_means(values, np.zeros(3, int), 1, 300, 0)
     assert np.nanmax(draws[0, 1]) == np.nanmin(draws[0, 1]) == 1.0
     assert np.nanmax(draws[0, 0]) == 3.0
 
 
-def test_the_seed_fixes_the_draws() -> None:
+def test_the_seed_determines_the_draws() -> None:
     values = np.random.default_rng(0).random(30)
     assert _interval(values, seed=7) == _interval(values, seed=7)
     assert _interval(values, seed=7) != _interval(values, seed=8)

@@ -9,11 +9,11 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from longtail.errors import UserError
-from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
-from longtail.reporting.profile_figures import PLOTS
+from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
+from longtail.reporting.figures.profile import PLOTS
 
-CATALOG = Path(__file__).parents[2] / "conf/base/catalog_behaviour_cleaning.yml"
+CATALOG = Path(__file__).parents[2] / "conf/base/behaviour_cleaning/catalog.yml"
 PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 REAL_DATA = Path(os.environ.get("LONGTAIL_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
@@ -22,7 +22,7 @@ START = 1_500_000_000
 
 @pytest.fixture
 def shop(tmp_path):
-    """A small shop: ten users walk through a circle of items in their own time."""
+    """A small shop: ten users go through a cycle of items, each starting at a different item."""
     folder = tmp_path / "shop"
     folder.mkdir()
     visits = [(f"u{user}", f"i{(user + step) % 12:02}", START + 1000 * step + user)
@@ -42,9 +42,10 @@ def read(folder, stem):
 
 
 def run(folder, save_version=SAVE_VERSION, **parameters):
-    """Run the pipeline with the project's catalog, its data folder beside the input."""
+    """Run the pipeline with the project's catalog and its data folder next to the input."""
     text = CATALOG.read_text().replace("${globals:source_folder}", str(folder))
     text = text.replace("${globals:data_root}", str(folder.parent / "data"))
+    text = text.replace("${globals:engine}", "{backend: duckdb, memory_limit: 4GB}")
     entries = {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
@@ -117,7 +118,7 @@ def test_auto_needs_enough_users_to_evaluate(shop, caplog):
         catalog = run(shop, min_evaluated_users=100)
     split, report = catalog.load("split"), catalog.load("cleaning_report")
     assert split["protocol"] == "per_user"
-    assert "at least 100 are wanted" in split["reason"]
+    assert "at least 100 are required" in split["reason"]
     assert report["evaluation"]["reason"] == split["reason"]
     assert f"Split protocol per_user: {split['reason']}" in caplog.messages
 
@@ -169,7 +170,7 @@ def test_a_missing_column_ends_the_run_before_anything_is_written(shop, column):
     [
         ({"item_id": "elsewhere"}, "No interaction is left of the 80 rows"),
         ({"timestamp": "noon"}, "unparsable_timestamp 80"),
-        ({"timestamp": "1700-01-01"}, "absurd_timestamp 80"),
+        ({"timestamp": "1700-01-01"}, "implausible_timestamp 80"),
         ({"rating": "NaN"}, "invalid_rating 80"),
     ],
 )
@@ -180,9 +181,9 @@ def test_unusable_interactions_end_the_run_before_anything_is_written(shop, chan
     assert not written(shop)
 
 
-def test_a_temporal_split_without_anybody_to_evaluate_ends_the_run(shop):
+def test_a_temporal_split_without_evaluable_users_ends_the_run(shop):
     write(shop, "interactions", read(shop, "interactions").assign(timestamp=str(START)))
-    with pytest.raises(UserError, match="Nobody can be evaluated on the test interactions"):
+    with pytest.raises(UserError, match="No user can be evaluated on the test interactions"):
         run(shop, protocol="temporal")
     assert not written(shop)
 
@@ -221,11 +222,11 @@ def test_real_logs(tmp_path, name, protocol, parameters):
 def test_wrong_parameters_are_named():
     with pytest.raises(ValidationError, match="protocol"):
         BehaviourCleaningParameters(protocol="random")
-    with pytest.raises(ValidationError, match="latest_date must not lie before"):
+    with pytest.raises(ValidationError, match="latest_date must not be before"):
         BehaviourCleaningParameters(latest_date="1985-01-01")
     with pytest.raises(ValidationError, match="min_ratings"):
         BehaviourCleaningParameters(min_ratings=3)
-    with pytest.raises(ValidationError, match="no preset 'toys'; there are shop, own"):
+    with pytest.raises(ValidationError, match="no preset 'toys'; choose one of shop, own"):
         BehaviourCleaningParameters(preset="toys", signal_presets={"shop": {}, "own": {}})
 
 

@@ -43,7 +43,7 @@ def test_hidden_users_are_folded_in_step_by_step(
     capsys.readouterr()
     run_kedro(pipelines=["cold_start"])
 
-    assert "NDCG@20 of new users, by items given" in capsys.readouterr().out
+    assert "NDCG@20 of new users by history length" in capsys.readouterr().out
     data = project / "data/test"
     (file,) = (data / "08_reporting/folded_in.json").glob("*/*.json")
     ndcg = {

@@ -10,12 +10,16 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
 from longtail.pipelines.controls.nodes import encode_with_second_encoder
-from longtail.pipelines.controls.pipeline import VECTORS, create_pipeline
+from longtail.pipelines.controls.pipeline import NO_TEXT, VECTORS, create_pipeline
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
-from longtail.text.encoder import EncoderParameters, TextEncoder
+from longtail.pipelines.selection import ModelSelection
+from longtail.text.encoder import TextEncoder
+from longtail.text.encoder_parameters import EncoderParameters
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = {"als", "hybrid", *(f"hybrid_{control}" for control in VECTORS)}
+CONTROLS = (NO_TEXT, *VECTORS)
+MODELS = {"als", "hybrid", *(f"hybrid_{control}" for control in CONTROLS)}
+SELECTION = ModelSelection(("als", "text_knn"), ("als", "text_knn"), "als")
 
 
 def newest(project: Path, layer: str, name: str) -> Path:
@@ -31,10 +35,11 @@ def test_the_usual_run_does_not_include_the_controls() -> None:
     bootstrap_project(ROOT)
     pipelines.set_requested(None)
     assert "controls" in pipelines
-    assert not {node.name for node in create_pipeline().nodes} & {
+    controls = create_pipeline(SELECTION, second_encoding=True)
+    assert not {node.name for node in controls.nodes} & {
         node.name for node in pipelines["__default__"].nodes
     }
-    assert not create_pipeline().all_outputs() & pipelines["__default__"].inputs()
+    assert not controls.all_outputs() & pipelines["__default__"].inputs()
 
 
 def test_every_control_is_fitted_anew_and_compared(
@@ -50,12 +55,12 @@ def test_every_control_is_fitted_anew_and_compared(
 
     assert "hybrid_no_text" in capsys.readouterr().out
     rows = read_json(project, "08_reporting", "controls_leaderboard.json")
-    assert {row["model"] for row in rows} == MODELS
+    assert {row["model"] for row in rows} == MODELS | {"hybrid_second_encoder"}
     comparisons = read_json(project, "08_reporting", "controls_comparisons.json")
     assert {row["baseline"] for row in comparisons} == {"hybrid_no_text"}
     gate = read_json(project, "06_models", "hybrid_no_text_gate.json")
     assert not [name for name in gate["weights"] if "text" in name]
-    names = ["hybrid", *(f"hybrid_{control}" for control in VECTORS)]
+    names = ["hybrid", *(f"hybrid_{control}" for control in (*CONTROLS, "second_encoder"))]
     lists = {
         name: pd.read_parquet(newest(project, "07_model_output", f"recommendations_{name}.parquet"))
         for name in names
@@ -76,9 +81,8 @@ def test_without_a_second_encoder_its_control_is_left_out(
     run_kedro(pipelines=["controls"])
 
     rows = read_json(project, "08_reporting", "controls_leaderboard.json")
-    assert {row["model"] for row in rows} == MODELS - {"hybrid_second_encoder"}
-    assert read_json(project, "06_models", "hybrid_second_encoder_gate.json") == {}
-    assert read_json(project, "08_reporting", "second_encoding_speed.json") == {}
+    assert {row["model"] for row in rows} == MODELS
+    assert not list((project / "data/test").rglob("*second_encod*"))
 
 
 def test_keywords_can_join_the_texts_of_the_second_encoding(tiny_encoder: Path) -> None:

@@ -12,9 +12,9 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from longtail.demo.fabricated import fabricate
-from longtail.hooks.spark import start_spark
-from longtail.pipelines.behaviour_cleaning import create_pipeline
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
+from longtail.runs.spark import start_spark
 
 CONF = Path(__file__).parents[2] / "conf"
 TABLES = ("interactions", "items", "train_interactions", "validation_interactions",
@@ -73,12 +73,11 @@ def shop(tmp_path_factory):
 
 
 def run(folder, target, env, pseudonyms=False, **parameters):
-    names = ["base"] if env == "base" else ["base", env]
-    entries = {}
-    for name in names:
-        text = (CONF / name / "catalog_behaviour_cleaning.yml").read_text("utf-8")
-        text = text.replace("${globals:source_folder}", str(folder))
-        entries |= yaml.safe_load(text.replace("${globals:data_root}", str(target)))
+    engine = yaml.safe_load((CONF / env / "globals.yml").read_text("utf-8"))["engine"]
+    text = (CONF / "base/behaviour_cleaning/catalog.yml").read_text("utf-8")
+    text = text.replace("${globals:source_folder}", str(folder))
+    text = text.replace("${globals:data_root}", str(target))
+    entries = yaml.safe_load(text.replace("${globals:engine}", json.dumps(engine)))
     entries = {name: entry for name, entry in entries.items() if not name.startswith("_")}
     credentials = {}
     if pseudonyms:
@@ -100,7 +99,7 @@ def run(folder, target, env, pseudonyms=False, **parameters):
     [
         {},
         {"preset": "shop", "k_core": 2, "protocol": "per_user"},
-        {"preset": "video", "protocol": "user_cold", "robots": {"method": "robust_z"}},
+        {"preset": "video", "protocol": "user_cold", "bots": {"method": "robust_z"}},
         {"protocol": "item_cold", "hidden_share": 0.25, "pseudonyms": True},
     ],
     ids=["default", "per_user", "user_cold", "item_cold and pseudonyms"],

@@ -11,9 +11,10 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from longtail.errors import UserError
-from longtail.models import RECOMMENDERS
-from longtail.pipelines.evaluation import create_pipeline, nodes
+from longtail.pipelines.evaluation import nodes
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.evaluation.pipeline import create_pipeline
+from longtail.pipelines.selection import ModelSelection
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 PARAMETERS = EvaluationParameters(
@@ -25,6 +26,7 @@ PARAMETERS = EvaluationParameters(
     example_users=2,
     seed=1,
 )
+MODELS = ModelSelection(("popularity", "als", "ease"), ("als", "ease"), "als")
 N_USERS, N_ITEMS = 30, 40
 ITEMS = pd.DataFrame(
     {"item_id": [f"i{item:02d}" for item in range(N_ITEMS)], "title": "A <b>title</b>"}
@@ -80,10 +82,10 @@ def tables() -> dict[str, Any]:
 
 def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
-    pipeline = create_pipeline()
+    pipeline = create_pipeline(MODELS)
     understanding = ITEMS[["item_id"]].assign(keywords="oak, lamp", summary="")
     tables = tables | {"items": ITEMS, "item_understanding": understanding}
-    entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
+    entries = yaml.safe_load((CONF / "evaluation/catalog.yml").read_text(encoding="utf-8"))
     for entry in entries.values():
         entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()
     catalog = DataCatalog.from_config(entries)
@@ -98,11 +100,11 @@ def test_the_pipeline_reports_every_model_and_prints_once(
     tables: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     catalog = _catalog(tables, tmp_path)
-    SequentialRunner().run(create_pipeline(), catalog)
+    SequentialRunner().run(create_pipeline(MODELS), catalog)
     leaderboard = catalog["leaderboard"].load()
-    assert set(RECOMMENDERS) == {row["model"] for row in leaderboard}
-    assert set(RECOMMENDERS) == set(catalog["per_user_metrics"].load()["model"])
-    for plot in (name for name in create_pipeline().all_outputs() if name.endswith("_plot")):
+    assert {*MODELS.fitted, "hybrid"} == {row["model"] for row in leaderboard}
+    assert {*MODELS.fitted, "hybrid"} == set(catalog["per_user_metrics"].load()["model"])
+    for plot in (name for name in create_pipeline(MODELS).all_outputs() if name.endswith("_plot")):
         assert catalog[plot].load().data
     page = catalog["evaluation_report"].load()
     assert "A &lt;b&gt;title&lt;/b&gt;" in page
@@ -116,11 +118,11 @@ def test_the_pipeline_reports_every_model_and_prints_once(
 
 
 def test_only_the_report_comes_after_the_table() -> None:
-    names = [node.name for node in create_pipeline().nodes]
-    assert names[-2:] == ["show_leaderboard", "write_report"]
+    names = [node.name for node in create_pipeline(MODELS).nodes]
+    assert names[-2:] == ["evaluation.show_leaderboard", "evaluation.write_report"]
 
 
-def test_models_that_were_not_run_are_left_out(tables: dict[str, Any]) -> None:
+def test_models_that_the_data_did_not_allow_are_left_out(tables: dict[str, Any]) -> None:
     recommendations = _recommendations(np.random.default_rng(1))
     per_user, per_item, leaderboard, comparisons = nodes.evaluate_models(
         PARAMETERS, **tables, als=recommendations, hybrid=recommendations.iloc[:0]
@@ -130,15 +132,10 @@ def test_models_that_were_not_run_are_left_out(tables: dict[str, Any]) -> None:
     assert comparisons == []
 
 
-def test_nothing_to_evaluate_says_what_to_run(tables: dict[str, Any]) -> None:
-    empty = _recommendations(np.random.default_rng(1)).iloc[:0]
-    with pytest.raises(UserError, match="run als_baseline and hybrid_scoring first"):
-        nodes.evaluate_models(PARAMETERS, **tables, als=empty)
-
-
-def test_an_unknown_baseline_is_named(tables: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"evaluation\.baseline.*'als'.*popularity"):
-        nodes.evaluate_models(PARAMETERS, **tables, popularity=pd.DataFrame())
+def test_a_baseline_that_the_data_did_not_allow_is_named(tables: dict[str, Any]) -> None:
+    lists = _recommendations(np.random.default_rng(1))
+    with pytest.raises(UserError, match=r"'als' has no recommendations; choose one of popularity"):
+        nodes.evaluate_models(PARAMETERS, **tables, als=lists.iloc[:0], popularity=lists)
 
 
 def test_the_same_seed_gives_the_same_numbers(tables: dict[str, Any]) -> None:
@@ -148,7 +145,7 @@ def test_the_same_seed_gives_the_same_numbers(tables: dict[str, Any]) -> None:
 
 
 def test_base_parameters_are_valid() -> None:
-    raw = yaml.safe_load((CONF / "parameters_evaluation.yml").read_text(encoding="utf-8"))
+    raw = yaml.safe_load((CONF / "evaluation/parameters.yml").read_text(encoding="utf-8"))
     parameters = EvaluationParameters(**raw["evaluation"])
     assert parameters.primary_k in parameters.ks
 
@@ -162,6 +159,7 @@ def test_base_parameters_are_valid() -> None:
         ({"ks": (0, 10)}, "ks"),
         ({"bootstrap_draws": 1}, "bootstrap_draws"),
         ({"unknown": 1}, "unknown"),
+        ({"baseline": "alss"}, "evaluation.baseline is alss; there are random"),
     ],
 )
 def test_wrong_parameters_are_named(change: dict[str, Any], named: str) -> None:
@@ -170,8 +168,8 @@ def test_wrong_parameters_are_named(change: dict[str, Any], named: str) -> None:
 
 
 def test_every_output_has_a_versioned_entry_in_the_reporting_layer() -> None:
-    entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text(encoding="utf-8"))
-    assert set(entries) == create_pipeline().all_outputs()
+    entries = yaml.safe_load((CONF / "evaluation/catalog.yml").read_text(encoding="utf-8"))
+    assert set(entries) == create_pipeline(MODELS).all_outputs()
     for entry in entries.values():
         assert entry["versioned"] is True
         assert entry["metadata"]["kedro-viz"]["layer"] == "reporting"

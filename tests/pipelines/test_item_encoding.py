@@ -16,7 +16,8 @@ from longtail.pipelines.item_encoding.nodes import (
     find_phrases,
 )
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
-from longtail.text.encoder import EncoderParameters, TextEncoder
+from longtail.text.encoder import TextEncoder
+from longtail.text.encoder_parameters import EncoderParameters
 
 CHINESE = {
     **{"garden": "花园", "rose": "玫瑰", "soil": "土壤", "spade": "铁锹"},
@@ -90,7 +91,7 @@ def test_another_language_takes_one_line(
     blind = english.encode(texts["text"].tolist())
     assert share_of_neighbours_of_same_taste(blind, tastes) < 0.5
 
-    understanding = pd.read_parquet(newest(project, "04_feature", "item_understanding.parquet"))
+    understanding = pd.read_parquet(newest(project, "05_model_input", "item_understanding.parquet"))
     assert understanding["item_id"].tolist() == texts["item_id"].tolist()
     assert (understanding["keywords"] != "").all()
     assert (understanding["summary"] == "").all()

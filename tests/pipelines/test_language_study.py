@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from tests.conftest import RunKedro
 
-from longtail.models.llm_judge import JudgeParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.language_study.nodes import ask_language_model
+from longtail.studies.judge import JudgeParameters
 from longtail.text.generator import GeneratorParameters
 
 
@@ -88,6 +88,9 @@ def test_nothing_is_judged_unless_wanted() -> None:
         reasons=table,
         items=table,
         test=table,
+        train=table,
+        validation=table,
+        item_groups=table,
         user_groups=groups,
     )
     assert judged == ([], {})

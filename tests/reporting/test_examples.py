@@ -48,12 +48,12 @@ def test_an_example_by_hand() -> None:
         2,
     )
     assert (example.user_id, example.n_history, example.n_chosen) == ("u", 2, 1)
-    # The summary tells what an item is about, or else the keywords.
+    # The summary describes the item, or the keywords if there is none.
     assert example.latest == [
         Entry("Quince", "A sour fruit.", "tail", False),
         Entry("Pea", "pod, green", "head", False),
     ]
-    # An item without a title goes by its identifier.
+    # The id replaces a missing title.
     assert example.chosen == [Entry("r", "", "cold", False)]
     assert example.lists == {
         "als": [Entry("Sage", "herb", "tail", False), Entry("r", "", "cold", True)]

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from longtail.reporting import figures
-from longtail.reporting.hybrid_figures import gate_plot
+from longtail.reporting.figures.hybrid import gate_plot
 
 MODELS = ("popularity", "als", "hybrid")
 

@@ -28,7 +28,7 @@ def page() -> str:
     return evaluation_page(_leaderboard(), [], plots, [example], 20, "als", 0.95)
 
 
-def test_the_page_stands_alone(page: str) -> None:
+def test_the_page_is_self_contained(page: str) -> None:
     without_plotly = re.sub(r"<script>.*?</script>", "", page, count=1, flags=re.DOTALL)
     assert not re.findall(r"""(?:src|href)=["']|@import|url\(""", without_plotly)
     assert page.count("Plotly.newPlot(place") == 1

@@ -2,9 +2,9 @@ import ibis
 import pandas as pd
 import pytest
 
-from longtail.behaviour.items import TEXT_COLUMNS
+from longtail.behaviour.cleaning.items import TEXT_COLUMNS
 from longtail.behaviour.profile import profile_data
-from longtail.reporting.profile_figures import PLOTS
+from longtail.reporting.figures.profile import PLOTS
 from longtail.reporting.profile_terminal import print_profile
 
 START = 1_577_836_800
@@ -22,7 +22,7 @@ def profile(first=START, min_group_size=1):
     return profile_data(items, pairs, REPORT, min_group_size)
 
 
-def test_the_profile_says_how_long_the_tail_is():
+def test_the_profile_describes_the_tail():
     found = profile()
     totals = found["totals"]
     assert (totals["users"], totals["items"], totals["pairs"]) == (9, 6, 21)
@@ -41,7 +41,7 @@ def test_small_groups_of_users_are_left_out():
     assert [row["users"] for row in profile(min_group_size=3)["history_lengths"]] == [3]
 
 
-def test_positions_have_no_months():
+def test_ordinal_data_has_no_months():
     assert profile(first=1)["months"] == []
 
 
@@ -54,7 +54,7 @@ def test_figures_are_titled_and_labelled(name, first):
     assert figure.data
 
 
-def test_the_table_holds_the_headlines(capsys):
+def test_the_table_shows_the_key_figures(capsys):
     print_profile(profile())
     printed = capsys.readouterr().out
     for part in ("40 read, 38 kept", "duplicate 2", "Gini", "2020-01"):

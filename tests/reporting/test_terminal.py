@@ -33,7 +33,7 @@ def _comparisons(**changes: float | None) -> list[dict[str, Any]]:
 def _text(rows: list[dict[str, Any]], width: int = 110) -> str:
     console = Console(width=width, file=StringIO())
     with console.capture() as captured:
-        console.print(terminal.leaderboard_table(rows))
+        console.print(terminal.leaderboard_table(rows, 20, "als"))
     return captured.get()
 
 
@@ -55,42 +55,44 @@ def test_the_table_fits_eighty_columns() -> None:
     assert text.count("0.3000") == 8
 
 
-def test_a_narrow_terminal_does_not_cut_figures(
+def test_a_narrow_terminal_does_not_truncate_numbers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    terminal.print_leaderboard(_rows(cold=True), _comparisons(), 20, "als")
+    terminal.print_leaderboard(_rows(cold=True), _comparisons(), 20, "als", 0.95)
     assert "…" not in capsys.readouterr().out
 
 
 def test_missing_values_are_a_dash() -> None:
-    table = terminal.leaderboard_table(_rows())
+    table = terminal.leaderboard_table(_rows(), 20, "als")
     assert str(list(table.columns[-1].cells)[1]) == "-"
 
 
 def test_the_best_value_is_bold() -> None:
-    cells = list(terminal.leaderboard_table(_rows()).columns[1].cells)
+    cells = list(terminal.leaderboard_table(_rows(), 20, "als").columns[1].cells)
     assert [cell.style for cell in cells] == ["", "bold"]
 
 
 def test_summary_names_tail_and_head_with_intervals() -> None:
-    assert terminal.hybrid_summary(_comparisons()) == (
+    assert terminal.comparison_summary(_comparisons(), 20, "als", 0.95) == (
         "hybrid against als: tail Recall@20 +50.0 % (95 % interval +25.0 % to +80.0 %),"
         " head Recall@20 +50.0 % (95 % interval +25.0 % to +80.0 %)."
     )
 
 
 def test_summary_without_a_ratio_gives_the_values() -> None:
-    line = terminal.hybrid_summary(_comparisons(ratio=None, baseline_value=0.0))
+    line = terminal.comparison_summary(
+        _comparisons(ratio=None, baseline_value=0.0), 20, "als", 0.95
+    )
     assert "tail Recall@20 0.0000 → 0.1500" in line
 
 
-def test_summary_of_nothing_is_empty() -> None:
-    assert terminal.hybrid_summary([]) == ""
+def test_summary_without_comparisons_is_empty() -> None:
+    assert terminal.comparison_summary([], 20, "als", 0.95) == ""
 
 
-def test_printing_writes_table_and_line(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.print_leaderboard(_rows(), _comparisons(), 20, "als")
+def test_printing_writes_table_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_leaderboard(_rows(), _comparisons(), 20, "als", 0.95)
     output = capsys.readouterr().out
     assert output.count("NDCG@20") == 1
     assert output.count("hybrid against als") == 1

@@ -1,4 +1,4 @@
-"""Items and users of whom the served hybrid knows a text alone."""
+"""New items and requests, of which the served hybrid knows only the text."""
 
 from pathlib import Path
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from longtail.errors import UserError
-from longtail.hooks.registry import served_hybrid
 from longtail.project import open_catalog
-from longtail.serving.hybrid import SENTENCE, ServedHybrid
+from longtail.serving.hybrid import REQUEST, ServedHybrid
+from longtail.serving.storage import load_hybrid, save_hybrid
+from longtail.tracking.model_registry import served_hybrid
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def test_a_text_gets_the_vector_of_the_item_that_has_it(served: ServedHybrid) ->
     assert frozen == pytest.approx(served.frozen_vectors, abs=1e-3)
 
 
-def test_adapted_vectors_are_made_of_texts_too(served: ServedHybrid) -> None:
-    """Whichever vectors the run chose, those of the adaptation can be made."""
+def test_new_texts_get_adapted_vectors(served: ServedHybrid) -> None:
+    """Also if the run chose the frozen vectors."""
     adapted = open_catalog(env="test").load("adapted_vectors")
     text_map = type(served.text_map)(served.text_map.encoder, served.text_map.language, adapted)
     vectors, _ = text_map.vectors(served.items["text"].tolist())
@@ -61,19 +62,19 @@ def test_scores_of_the_catalogue_stay_as_they_are(served: ServedHybrid) -> None:
         assert after[:, :n_items] == pytest.approx(before, abs=1e-5), name
 
 
-def test_a_sentence_is_answered_by_what_reads_like_it(served: ServedHybrid) -> None:
+def test_a_request_is_answered_by_similar_items(served: ServedHybrid) -> None:
     text = served.items["text"][3]
     answer = served.recommend(text=text, k=100)
-    assert SENTENCE not in set(answer["item_id"])
+    assert REQUEST not in set(answer["item_id"])
     # Those that a source of text speaks for are explained by the sentence.
-    explained = answer["reason"].str.contains(f"reads like '{text.partition('. ')[0]}'")
+    explained = answer["reason"].str.contains(f"atches your request '{text.partition('. ')[0]}'")
     near = served.text_graph[[3]].indices
     assert set(answer["item_id"][explained]) & set(served.items["item_id"].iloc[near])
     other = served.recommend(text=served.items["text"][50], k=100)
     assert answer["item_id"].tolist() != other["item_id"].tolist()
 
 
-def test_a_sentence_counts_as_the_latest_item_of_a_known_user(served: ServedHybrid) -> None:
+def test_a_request_counts_as_the_latest_item_of_a_known_user(served: ServedHybrid) -> None:
     user = str(served.histories.user_ids[0])
     own = served.histories.item_ids[served.histories.items[served.histories.users == 0]]
     answer = served.recommend(user_id=user, text=served.items["text"][3], k=200)
@@ -90,9 +91,11 @@ def test_new_items_are_ranked_with_the_others(served: ServedHybrid) -> None:
         served.recommend(user_id=user, new_items={"i003": "again"})
 
 
-def test_saved_hybrid_reads_texts_alike(served: ServedHybrid, tmp_path: Path) -> None:
-    served.save(tmp_path)
-    again = ServedHybrid.load(tmp_path)
+def test_a_saved_hybrid_gives_the_same_list_for_a_text(
+    served: ServedHybrid, tmp_path: Path
+) -> None:
+    save_hybrid(served, tmp_path)
+    again = load_hybrid(tmp_path)
     assert Path(again.text_map.encoder.model) == tmp_path / "encoder"
     first, second = (hybrid.recommend(text="rocket", k=5) for hybrid in (served, again))
     assert first.equals(second)

@@ -1,4 +1,4 @@
-"""The registered model is served by MLflow, far from the project."""
+"""The registered model, served by MLflow outside of the project."""
 
 import json
 import os
@@ -18,9 +18,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 from tests.test_pages import free_port, wait_for
 
-from longtail.hooks.registry import PACKAGES, REGISTERED_MODEL
-from longtail.hooks.signatures import third_party_imports
 from longtail.project import open_catalog
+from longtail.source_code import third_party_imports
+from longtail.tracking.model_registry import PACKAGES, REGISTERED_MODEL
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def recommendations(finished_project: Path) -> pd.DataFrame:  # noqa: ARG001
 
 @pytest.fixture
 def server(finished_project: Path, tmp_path: Path) -> Iterator[str]:
-    """``mlflow models serve``, started where nothing knows of the project."""
+    """``mlflow models serve``, started outside of the project."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {
@@ -78,7 +78,7 @@ def test_server_answers_as_the_pipeline_did(server: str, recommendations: pd.Dat
     mine = ask(server, {"item_ids": ["i003", "i007", "not in the catalogue"]})
     assert len(mine) == 10
     assert not {"i003", "i007"} & set(mine["item_id"])
-    assert len(ask(server, {"user_id": "somebody new"}, k=3)) == 3
+    assert len(ask(server, {"user_id": "unknown user"}, k=3)) == 3
 
     looking = ask(
         server, {"text": "planet rocket"}, k=100,

@@ -1,15 +1,11 @@
-"""Adapting vectors to behaviour: pairs by hand, and what a small world teaches."""
+"""Adaptation of vectors to behaviour: pairs by hand, and learning in a small world."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from longtail.text.adaptation import (
-    AdaptationParameters,
-    adapt_texts,
-    adapt_vectors,
-    consumption_pairs,
-)
+from longtail.text.adaptation import AdaptationParameters, adapt_vectors, consumption_pairs
+from longtail.text.item_tower import adapt_texts
 from longtail.text.whitening import unit_length
 
 
@@ -27,14 +23,14 @@ def test_pairs_by_hand() -> None:
 
 @pytest.fixture(scope="module")
 def world() -> tuple[np.ndarray, sp.csr_array, np.ndarray, np.ndarray]:
-    """Items of four kinds, told by one word among random ones; a user likes one kind."""
+    """Items of four kinds, each marked by one word among random ones; a user likes one kind."""
     generator = np.random.default_rng(0)
     kinds = np.arange(80) % 4
     vectors = unit_length(generator.normal(size=(80, 16)).astype(np.float32))
     words = (generator.random((80, 30)) < 0.2).astype(np.float32)
     words[:, :4] = np.eye(4)[kinds]
     users = np.repeat(np.arange(200), 6)
-    # The last twenty items are new: nobody has them.
+    # The last twenty items are new.
     items = np.concatenate(
         [generator.choice(np.flatnonzero(kinds[:60] == user % 4), 6, False) for user in range(200)]
     )
@@ -52,7 +48,7 @@ def same_kind_share(vectors: np.ndarray, rows: np.ndarray) -> float:
     return float((nearest % 4 == rows[:, None] % 4).mean())
 
 
-def test_new_items_come_to_stand_with_their_kind(world: tuple) -> None:
+def test_new_items_move_to_their_kind(world: tuple) -> None:
     vectors, words, users, items = world
     pairs = consumption_pairs(users, items, PARAMETERS.window, PARAMETERS.tail_power)
     adapted, losses, _ = adapt_vectors(vectors, words, pairs, PARAMETERS)
@@ -76,7 +72,7 @@ def test_adaptation_repeats_exactly(world: tuple) -> None:
     assert all(np.array_equal(learned[name], array) for name, array in first_learned.items())
 
 
-def test_a_text_that_comes_later_gets_the_vector_of_an_item_with_this_text(world: tuple) -> None:
+def test_a_later_text_gets_the_vector_of_an_item_with_this_text(world: tuple) -> None:
     vectors, words, users, items = world
     pairs = consumption_pairs(users, items, 2, 0.5)
     parameters = AdaptationParameters(max_steps=20, batch_size=32)

@@ -13,7 +13,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from longtail.errors import UserError
-from longtail.text.encoder import EncoderParameters, TextEncoder
+from longtail.text.encoder import TextEncoder
+from longtail.text.encoder_parameters import EncoderParameters
 
 TEXTS = pd.Series(["red lamp", "blue rug", "red lamp"])
 
@@ -214,7 +215,7 @@ def test_bfloat16_vectors_have_unit_length_and_stay_close(tiny_encoder: Path) ->
     assert (vectors * exact).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_int8_vectors_stay_close_or_it_is_said_what_to_install(tiny_encoder: Path) -> None:
+def test_int8_vectors_stay_close_or_the_missing_package_is_named(tiny_encoder: Path) -> None:
     exact = TextEncoder(parameters(tiny_encoder))
     whole = TextEncoder(EncoderParameters(model=str(tiny_encoder), precision="int8"))
     assert whole.fingerprint != exact.fingerprint

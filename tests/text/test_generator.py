@@ -23,7 +23,7 @@ def written(by: TextGenerator, prompts: list[str]) -> list[str]:
     return [answers[place] for place in range(len(prompts))]
 
 
-def test_prompts_are_answered_alike_in_any_company(tiny_generator: Path) -> None:
+def test_answers_do_not_depend_on_the_batch(tiny_generator: Path) -> None:
     together = written(generator(tiny_generator), PROMPTS)
     alone = [written(generator(tiny_generator), [prompt])[0] for prompt in PROMPTS]
     assert together == alone
@@ -46,7 +46,7 @@ def test_odds_of_a_yes_are_those_of_the_next_word(tiny_generator: Path) -> None:
     assert len(np.unique(odds)) == len(PROMPTS)
 
 
-def test_fingerprint_tells_what_changes_the_answers(tiny_generator: Path) -> None:
+def test_fingerprint_depends_on_what_changes_the_answers(tiny_generator: Path) -> None:
     first = generator(tiny_generator)
     assert first.fingerprint == generator(tiny_generator, batch_size=1).fingerprint
     assert first.fingerprint != generator(tiny_generator, new_tokens=5).fingerprint

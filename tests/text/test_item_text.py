@@ -21,7 +21,7 @@ def test_text_is_cut_at_the_end() -> None:
     assert compose_item_text(items, ["title", "brand"], 6).tolist() == ["abc. d"]
 
 
-def test_what_is_understood_comes_first() -> None:
+def test_keywords_and_summaries_are_prepended() -> None:
     texts = pd.Series(["Oak lamp.", "Rug."])
     understanding = pd.DataFrame({"keywords": ["oak, lamp", ""], "summary": ["A lamp", "A rug"]})
     joined = add_understanding(texts, understanding, ("keywords", "summary"))

@@ -11,7 +11,7 @@ from longtail.text.keywords import (
 )
 
 
-def test_phrases_end_at_stop_words_numbers_and_signs() -> None:
+def test_phrases_end_at_stop_words_numbers_and_punctuation() -> None:
     assert list(phrases_in("Oak lamp of 2 lights, warm-white. B12 玫瑰")) == [
         "oak",
         "lamp",
@@ -28,7 +28,7 @@ def test_common_phrases_come_first_and_those_of_most_items_not_at_all() -> None:
     assert "oak" not in common_phrases(texts, 100)
 
 
-def test_keywords_are_close_to_the_item_and_unlike_each_other() -> None:
+def test_keywords_are_close_to_the_item_and_diverse() -> None:
     phrases = np.array([[1, 0], [0.98, 0.2], [0.6, 0.8], [0, 1]], dtype=np.float32)
     items = np.array([[0.96, 0.28], [0.96, 0.28], [0, 0]], dtype=np.float32)
     held = phrases_held(["red scarlet warm", "red cold", ""], ["red", "scarlet", "warm", "cold"])

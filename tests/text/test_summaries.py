@@ -5,7 +5,7 @@ from longtail.text.generator import GeneratorParameters, TextGenerator
 from longtail.text.summaries import one_line, summarise
 
 
-def test_only_new_texts_are_summed_up(tiny_generator: Path) -> None:
+def test_only_new_texts_are_summarised(tiny_generator: Path) -> None:
     parameters = GeneratorParameters(model=str(tiny_generator), new_tokens=4)
     store: dict[str, Arrays] = {}
     first = summarise(
@@ -20,6 +20,6 @@ def test_only_new_texts_are_summed_up(tiny_generator: Path) -> None:
     assert summarise(["blue rug", "red lamp"], again, store) == [first[2], first[0]]
 
 
-def test_one_line_is_the_first_that_says_anything() -> None:
+def test_one_line_is_the_first_non_blank_one() -> None:
     assert one_line('\n  "A red lamp."\nIt is old.') == "A red lamp."
     assert one_line(" \n") == ""

@@ -19,7 +19,7 @@ def test_texts_that_share_a_word_are_near() -> None:
     assert not units[4].any()
 
 
-def test_items_of_the_future_teach_nothing() -> None:
+def test_later_items_do_not_change_the_fit() -> None:
     later = TEXTS.copy()
     later[5] = "comet orbit"
     first = tfidf_vectors(TEXTS, REFERENCE, dimensions=4, seed=0)

@@ -21,14 +21,14 @@ def test_rows_have_unit_length_and_cosines_spread() -> None:
     assert abs((white @ white.T)[upper].mean()) < abs((raw @ raw.T)[upper].mean())
 
 
-def test_full_strength_evens_out_the_variances() -> None:
+def test_full_strength_equalises_the_variances() -> None:
     white = whiten(vectors(), ALL, ALL, strength=1.0).astype(np.float64)
     variances = white.var(axis=0)
     assert variances.max() / variances.min() < 3
 
 
 @given(st.integers(0, 20))
-def test_items_of_the_future_change_nothing(seed: int) -> None:
+def test_later_items_do_not_change_the_fit(seed: int) -> None:
     past = np.arange(50) < 30
     changed = vectors()
     changed[~past] = vectors(seed + 1)[~past]

@@ -18,8 +18,9 @@ def popularity_groups(counts: NDArray[np.int64]) -> Masks:
         counts: (n_items,) interactions in catalogue order.
 
     Returns:
-        "head" (the top fifth of the items with interactions, at least one; ties go to the first),
-        "tail" (the others with interactions), "cold" (none).
+        (n_items,) masks "head" (the most popular fifth of the items with interactions, at least one
+        item; ties in catalogue order), "tail" (the other items with interactions) and "cold" (the
+        items without).
     """
     return _top_and_rest(counts, ("head", "tail", "cold"), at_least=1)
 
@@ -29,10 +30,10 @@ def item_groups(item_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
 
     Args:
         item_ids: (n_items,) all item ids, in catalogue order.
-        counts: Interactions in train and validation, indexed by item_id; items without may lack.
+        counts: interactions in train and validation, indexed by item_id; missing items have none.
 
     Returns:
-        item_id, interaction_count int64, item_group: see ``popularity_groups``.
+        item_id, interaction_count (int64), item_group as in ``popularity_groups``.
     """
     count = _counts_of(item_ids, counts)
     groups = _names(popularity_groups(count))
@@ -44,11 +45,12 @@ def user_groups(user_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
 
     Args:
         user_ids: (n_users,) users of all splits, sorted.
-        counts: Interactions in train and validation, indexed by user_id; users without may lack.
+        counts: interactions in train and validation, indexed by user_id; missing users have none.
 
     Returns:
-        user_id, history_length int64, user_group: "active" (the fifth of the users with the
-        longest histories; ties by user_id), "quiet" (the others with a history) or "new" (none).
+        user_id, history_length (int64), user_group: "active" (the fifth of the users with the
+        longest histories; ties by user_id), "quiet" (the other users with a history) or "new"
+        (the users without).
     """
     count = _counts_of(user_ids, counts)
     groups = _names(_top_and_rest(count, ("active", "quiet", "new"), at_least=0))
@@ -56,11 +58,11 @@ def user_groups(user_ids: pd.Series, counts: pd.Series) -> pd.DataFrame:
 
 
 def draw_ids(ids: pd.Series, n: int, seed: int) -> list[str]:
-    """Draw identifiers at random, in ascending order; all where there are fewer than n.
+    """Draw n ids at random; return them in ascending order, or all ids if there are fewer.
 
     Args:
-        ids: distinct identifiers in any order.
-        n: how many.
+        ids: distinct ids in any order.
+        n: number of ids to draw.
         seed: seed of the draw.
     """
     eligible = np.sort(ids.to_numpy(dtype=object))
@@ -75,7 +77,7 @@ def _counts_of(ids: pd.Series, counts: pd.Series) -> np.ndarray:
 def _top_and_rest(
     counts: NDArray[np.int64], names: tuple[str, str, str], *, at_least: int
 ) -> Masks:
-    """Return masks of the top fifth of those with a count, of the others, and of those without."""
+    """Return masks of the top fifth of the positive counts, of the rest, and of zero counts."""
     counted = counts > 0
     n_top = max(at_least, math.floor(TOP_SHARE * np.count_nonzero(counted)))
     top = np.zeros(len(counts), dtype=bool)
@@ -84,5 +86,5 @@ def _top_and_rest(
 
 
 def _names(masks: Masks) -> NDArray[np.object_]:
-    """Return the name of the mask that each place is in."""
+    """Return the name of the mask that holds each entry."""
     return np.select(list(masks.values()), list(masks), "").astype(object)

@@ -1,4 +1,4 @@
-"""Histories: the past behaviour of users on one index space of users and items."""
+"""Histories: past interactions of users, indexed by user and item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from longtail.behaviour.parsing import ORDINAL_LIMIT
+from longtail.arrays import Arrays, pack_strings, unpack_strings
+from longtail.behaviour.cleaning.parsing import ORDINAL_LIMIT
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,14 @@ class Histories:
     """Past interactions in coordinate form, ordered by user and then by time.
 
     Attributes:
-        user_ids: (n_users,) identifiers; the position is the user index.
-        item_ids: (n_items,) identifiers in catalogue order; the position is the item index.
+        user_ids: (n_users,) ids; the position is the user index.
+        item_ids: (n_items,) ids in catalogue order; the position is the item index.
         users: (n,) int32 user index of each interaction, ascending.
         items: (n,) int32 item index of each interaction.
-        weights: (n,) float32 confidence of each interaction, above 0.
+        weights: (n,) float32 weight of each interaction, above 0.
         timestamps: (n,) float64 unix seconds or ordinal positions; NaN where unknown.
-        reference: behaviour that counts of items, and whether order means anything, are taken
-            from, where these histories are those of users that came later; None for themselves.
+        reference: for histories of users who came after training: the training histories, which
+            item counts and the existence of an order are taken from; None: these histories.
     """
 
     user_ids: NDArray[np.object_]
@@ -38,7 +39,7 @@ class Histories:
 
     @property
     def n_users(self) -> int:
-        """Number of users of the index space, with or without a history."""
+        """Number of users in the index, with or without a history."""
         return len(self.user_ids)
 
     @property
@@ -48,30 +49,30 @@ class Histories:
 
     @cached_property
     def has_order(self) -> bool:
-        """Whether the interactions of a user are known to be in the order of time."""
+        """Whether the order of a user's interactions in time is known."""
         if self.reference is not None:
             return self.reference.has_order
         return len(self.timestamps) > 0 and not bool(np.isnan(self.timestamps).all())
 
     @property
     def has_calendar_time(self) -> bool:
-        """Whether timestamps are points of one common time, comparable between users."""
+        """Whether timestamps are calendar times, comparable between users."""
         return self.has_order and float(np.nanmax(self.timestamps)) >= ORDINAL_LIMIT
 
     def matrix(self, values: NDArray[np.float32] | None = None) -> sp.csr_array:
-        """Return the (n_users, n_items) float32 matrix of the weights, or of other values."""
+        """Return the (n_users, n_items) float32 matrix of the weights, or of other (n,) values."""
         data = self.weights if values is None else values
         shape = (self.n_users, self.n_items)
         return sp.csr_array((data, (self.users, self.items)), shape=shape, dtype=np.float32)
 
     def profiles(self, users: NDArray[np.int64], decay: float = 1.0) -> sp.csr_array:
-        """Return (len(users), n_items) float32 weights of the items that some users have.
+        """Return the (len(users), n_items) float32 matrix of the weights of some users.
 
-        The time that it takes does not grow with the other users.
+        Its cost depends only on these users' histories, not on the number of other users.
 
         Args:
             users: (n,) user indices.
-            decay: an item weighs ``decay ** (newer items of the user)`` of its weight, where the
+            decay: each weight is multiplied by ``decay ** (newer items of the user)`` where the
                 order is known.
         """
         starts, ends = self._bounds[users], self._bounds[users + 1]
@@ -89,7 +90,7 @@ class Histories:
         return matrix
 
     def item_counts(self) -> NDArray[np.int64]:
-        """Return the (n_items,) number of users that have each item."""
+        """Return the (n_items,) number of users who have each item."""
         if self.reference is not None:
             return self.reference.item_counts()
         return self._item_counts
@@ -101,7 +102,7 @@ class Histories:
     def recency_weights(self, decay: float) -> NDArray[np.float32]:
         """Return (n,) weights ``decay ** (newer interactions of the same user)``.
 
-        All ones where the order is unknown: recency is then no information.
+        All ones where the order is unknown, since there is no recency then.
         """
         if not self.has_order:
             return np.ones(len(self.users), dtype=np.float32)
@@ -109,10 +110,11 @@ class Histories:
         return (decay ** (last - np.arange(len(self.users)))).astype(np.float32)
 
     def recent_counts(self, share: float) -> NDArray[np.int64]:
-        """Return (n_items,) counts within the last ``share`` of the interactions, or zeros.
+        """Return the (n_items,) counts within the last ``share`` of the interactions.
 
-        A share of interactions and not of time: a log that grew holds its present in a small part
-        of its span. Zeros where timestamps cannot be compared between users (ordinal or missing).
+        A share of the interactions rather than of the time span, because the recent part of a
+        growing log is a small part of its span. Zeros where timestamps cannot be compared between
+        users (ordinal or missing).
         """
         if self.reference is not None:
             return self.reference.recent_counts(share)
@@ -120,9 +122,32 @@ class Histories:
             self._recent_counts[share] = self._count_recent(share)
         return self._recent_counts[share]
 
+    def to_arrays(self) -> Arrays:
+        """Return the histories as named arrays; a reference is left out."""
+        return {
+            **pack_strings("user_ids", self.user_ids),
+            **pack_strings("item_ids", self.item_ids),
+            "users": self.users,
+            "items": self.items,
+            "weights": self.weights,
+            "timestamps": self.timestamps,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Histories:
+        """Read what ``to_arrays`` returned."""
+        return cls(
+            user_ids=unpack_strings("user_ids", arrays),
+            item_ids=unpack_strings("item_ids", arrays),
+            users=arrays["users"],
+            items=arrays["items"],
+            weights=arrays["weights"],
+            timestamps=arrays["timestamps"],
+        )
+
     @cached_property
     def _bounds(self) -> NDArray[np.int64]:
-        """Return (n_users + 1,) where the interactions of each user begin."""
+        """Return (n_users + 1,): where the interactions of each user begin."""
         return np.searchsorted(self.users, np.arange(self.n_users + 1))
 
     @cached_property
@@ -146,21 +171,21 @@ def build_histories(
     item_ids: NDArray[np.object_],
     reference: Histories | None = None,
 ) -> Histories:
-    """Put interactions (user_id, item_id, timestamp, weight) on the given index space.
+    """Index a table of interactions by user and item.
 
     Args:
-        interactions: one row a user-item pair; ids that are not in the index are an error.
-        user_ids: (n_users,) sorted identifiers.
-        item_ids: (n_items,) sorted identifiers.
-        reference: behaviour of other users that counts of items are taken from.
+        interactions: user_id, item_id, timestamp, weight; each user-item pair once.
+        user_ids: (n_users,) sorted ids.
+        item_ids: (n_items,) sorted ids.
+        reference: the training histories, where these are histories of other users.
 
     Raises:
-        ValueError: an interaction names a user or item outside the index space.
+        ValueError: if an interaction names a user or item that is not in the index.
     """
     users = pd.Index(user_ids).get_indexer(pd.Index(interactions["user_id"]))
     items = pd.Index(item_ids).get_indexer(pd.Index(interactions["item_id"]))
     if (users < 0).any() or (items < 0).any():
-        raise ValueError("Interactions name users or items that are not in the index space.")
+        raise ValueError("The interactions contain user or item ids that are not in the index.")
     timestamps = interactions["timestamp"].to_numpy(dtype=np.float64, na_value=np.nan)
     order = np.lexsort((items, np.nan_to_num(timestamps, nan=-np.inf), users))
     return Histories(

@@ -1,53 +1,54 @@
-"""From weighed events to user-item pairs, without a look ahead."""
+"""Weighted user-item pairs from events, without looking ahead in time."""
 
 from dataclasses import replace
 
 import ibis
 import ibis.expr.types as ir
 
+from longtail.behaviour.protocols import FOLD_IN
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
-from longtail.behaviour.splits import FOLD_IN, Assignment, SplitSettings, assign_splits
+from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
 
 _KEYS = ("user_id", "item_id")
 
 
 def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | None) -> Assignment:
-    """Split the user-item pairs of a log and weigh them with what was known by then.
+    """Split the user-item pairs of a log, and weigh each with the events of its own period.
 
-    A pair belongs to the period of its first positive event. Only events of that period count: the
-    weight of a training pair knows nothing of what its user did after the cut. Pairs with more
-    evidence against than for within their period are left out.
+    A pair belongs to the period of its first positive event, and only the events of that period
+    count: the weight of a training pair does not depend on what its user did after the cut-off.
+    Pairs with more evidence against than for the item in their period are dropped.
 
     Args:
-        events: user_id, item_id, timestamp, weight (not above 0: evidence against).
-        settings: How to split.
-        signals: Decay and saturation; None: every pair weighs 1.
+        events: user_id, item_id, timestamp, weight (not above 0: evidence against the item).
+        settings: how to split.
+        signals: decay and saturation; None: every pair weighs 1.
 
     Returns:
         The assignment; its interactions are user_id, item_id, timestamp (of the first positive
-        event), weight (float64 above 0, mean 1 in train) and split, every pair once.
+        event), weight (float64 above 0, mean 1 in train) and split, each pair once.
     """
     assignment = assign_splits(first_positive(events), settings)
     pairs = assignment.interactions
     if signals is None:
         weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64"))
     else:
-        weighed = _weighed(events, _with_period_ends(assignment), signals)
-    return replace(assignment, interactions=weighed)
+        weighed = _weigh(events, _with_period_ends(assignment), signals)
+    return replace(assignment, interactions=weighed.cache())
 
 
 def first_positive(events: ir.Table) -> ir.Table:
-    """Return user_id, item_id and the first time of every pair with a positive event."""
+    """Return user_id, item_id and the time of the first positive event of every pair with one."""
     positive = events.filter(events.weight > 0)
     return positive.group_by(list(_KEYS)).aggregate(timestamp=positive.timestamp.min()).cache()
 
 
 def _with_period_ends(assignment: Assignment) -> ir.Table:
-    """Add ``until``, where events stop counting (null: never), and ``end``, from where they age.
+    """Add ``until``, when events stop counting (null: never), and ``end``, from which age counts.
 
-    Without a common cut a period ends where the same user's next one begins; whoever has no next
-    one ages from the own last interaction. What is folded in counts as of its first event: a short
-    history must not know what its user did later.
+    Without a common cut-off a period ends where the same user's next period begins; in a user's
+    last period, age counts from the user's last interaction. A folded-in pair counts only up to its
+    first event: a short history must not depend on what its user did later.
     """
     pairs = assignment.interactions
     cutoffs = assignment.cutoffs
@@ -73,8 +74,8 @@ def _with_period_ends(assignment: Assignment) -> ir.Table:
     return ended.mutate(end=ibis.coalesce(ended.until, ended["last"])).drop("last")
 
 
-def _weighed(events: ir.Table, pairs: ir.Table, signals: Signals) -> ir.Table:
-    """Add up the events of each pair's period, let the sum level off, make the mean 1 in train."""
+def _weigh(events: ir.Table, pairs: ir.Table, signals: Signals) -> ir.Table:
+    """Sum and saturate the events of each pair's period, then scale the mean in train to 1."""
     first = pairs.rename(first="timestamp")
     joined = events.join(first, list(_KEYS))
     within = joined.until.isnull() & (joined.timestamp.notnull() | joined["first"].isnull())

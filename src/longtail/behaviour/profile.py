@@ -1,4 +1,4 @@
-"""The profile of a data set: how long its tail is, how quiet its users, how full its texts."""
+"""The profile of a data set: its long tail, its users' histories, its filled text fields."""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -8,9 +8,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from longtail.behaviour.cleaning.items import TEXT_COLUMNS
+from longtail.behaviour.cleaning.parsing import ORDINAL_LIMIT
 from longtail.behaviour.groups import item_groups
-from longtail.behaviour.items import TEXT_COLUMNS
-from longtail.behaviour.parsing import ORDINAL_LIMIT
 from longtail.metrics.exposure import gini, lorenz_curve
 
 CURVE_POINTS = 101
@@ -22,13 +22,13 @@ _DAY = 86_400
 def profile_data(
     items: ir.Table, pairs: ir.Table, report: dict[str, Any], min_group_size: int = 1
 ) -> dict[str, Any]:
-    """Describe a data set by what a person asks first; nothing of it enters a model.
+    """Summarise a data set for people to read; no model uses the result.
 
     Args:
-        items: The catalogue.
-        pairs: user_id, item_id, timestamp of all splits, every pair once.
-        report: The cleaning report.
-        min_group_size: Groups with fewer users are left out, so that nobody is shown alone.
+        items: the catalogue.
+        pairs: user_id, item_id, timestamp of all splits, each pair once.
+        report: the cleaning report.
+        min_group_size: groups with fewer users are left out, to protect individual users.
 
     Returns:
         Plain JSON: ``totals``, ``lorenz``, ``rank_frequency``, ``history_lengths``, ``months`` (new
@@ -55,9 +55,10 @@ def profile_data(
 
 
 def _per(name: str, pairs: ir.Table) -> pd.DataFrame:
-    """Count the pairs of every user or item and find the first time, sorted by id."""
+    """Return the number of pairs and the first time of every user or item, sorted by id."""
     counts = pairs.group_by(name).aggregate(n=pairs.count(), first=pairs.timestamp.min())
-    return counts.order_by(name).to_pandas()
+    table: pd.DataFrame = counts.order_by(name).to_pandas()
+    return table
 
 
 def _totals(
@@ -115,7 +116,7 @@ def _history_lengths(lengths: np.ndarray, min_group_size: int) -> list[dict[str,
 def _months(
     pairs: ir.Table, of_user: pd.DataFrame, of_item: pd.DataFrame, min_group_size: int
 ) -> list[dict[str, Any]]:
-    """Count interactions, new users and new items of every month (UTC)."""
+    """Count interactions, new users and new items in every month (UTC)."""
     last = pairs.timestamp.max().to_pyarrow().as_py()
     if last is None or last < ORDINAL_LIMIT:
         return []

@@ -1,5 +1,7 @@
 """Pandera schemas of the tables that later pipelines read."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -12,11 +14,11 @@ class _TableSchema(pa.DataFrameModel):
 
 
 class SplitSchema(_TableSchema):
-    """Training, validation or test interactions; every user-item pair once."""
+    """Training, validation or test interactions; each user-item pair once."""
 
     user_id: Series[str]
     item_id: Series[str]
-    timestamp: Series = pa.Field(nullable=True)
+    timestamp: Series[Any] = pa.Field(nullable=True)
     weight: Series[float] = pa.Field(gt=0)
 
     @pa.check("timestamp")
@@ -26,7 +28,7 @@ class SplitSchema(_TableSchema):
 
 
 class FoldInSchema(SplitSchema):
-    """Histories of hidden users; the first n positions are a history of n interactions."""
+    """Short histories of hidden users; positions 1 to n are a history of n interactions."""
 
     position: Series[np.int64] = pa.Field(ge=1)
 
@@ -34,7 +36,7 @@ class FoldInSchema(SplitSchema):
 class InteractionsSchema(SplitSchema):
     """All kept interactions."""
 
-    event_type: Series = pa.Field(nullable=True)
+    event_type: Series[Any] = pa.Field(nullable=True)
     rating: Series[float] = pa.Field(nullable=True)
 
 
@@ -47,7 +49,6 @@ class ItemsSchema(_TableSchema):
     categories: Series[str]
     brand: Series[str]
     price: Series[float] = pa.Field(nullable=True)
-    price_standardised: Series[float]
 
 
 class ItemGroupsSchema(_TableSchema):

@@ -5,6 +5,7 @@ from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 from longtail.datasets.parquet_table import ParquetTableDataset
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.datasets.sparse_matrix import SparseMatrixDataset
+from longtail.datasets.stored_object import StoredObjectDataset
 
 __all__ = [
     "CheckpointStore",
@@ -13,4 +14,5 @@ __all__ = [
     "ParquetTableDataset",
     "SourceTableDataset",
     "SparseMatrixDataset",
+    "StoredObjectDataset",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kedro_datasets._typing import TablePreview
 
 from longtail.datasets.local import LocalDataset
+from longtail.private_interfaces import TablePreview
 
 
 class EmbeddingCacheDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):

@@ -1,10 +1,11 @@
 """Parquet tables read and written by an Ibis backend."""
 
-from kedro_datasets._typing import TablePreview
 from kedro_datasets.ibis import FileDataset
 
+from longtail.private_interfaces import TablePreview
 
-class ParquetTableDataset(FileDataset):
+
+class ParquetTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets has no types
     """``ibis.FileDataset`` for Parquet with a preview that reads only the rows it shows."""
 
     def preview(self, nrows: int = 5) -> TablePreview:

@@ -15,11 +15,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import DatasetError, Version
-from kedro_datasets._typing import TablePreview
 from kedro_datasets.ibis import FileDataset
 
-from longtail.behaviour.pseudonyms import MIN_KEY_LENGTH, pseudonymise
+from longtail.behaviour.cleaning.pseudonyms import MIN_KEY_LENGTH, pseudonymise
 from longtail.errors import UserError
+from longtail.private_interfaces import TablePreview
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
@@ -31,7 +31,7 @@ class SourceError(UserError, DatasetError):
     """An input file that cannot be used; Kedro passes it on without a wrapping of its own."""
 
 
-class SourceTableDataset(FileDataset):
+class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets has no types
     """A read-only input table ``<folder>/<stem>.csv.gz``, ``.csv`` or ``.parquet``.
 
     ``load`` returns an Ibis table whose columns are all strings; typing belongs to the cleaning.

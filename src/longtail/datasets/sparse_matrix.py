@@ -6,9 +6,9 @@ from pathlib import Path
 
 import scipy.sparse as sp
 from kedro.io.core import VersionNotFoundError
-from kedro_datasets._typing import TablePreview
 
 from longtail.datasets.local import LocalDataset
+from longtail.private_interfaces import TablePreview
 
 
 class SparseMatrixDataset(LocalDataset[sp.csr_array, sp.csr_array]):

@@ -1,1 +1,1 @@
-"""Real data for the first run."""
+"""Data for a first run: MovieLens 100K, or fabricated data for the tests."""

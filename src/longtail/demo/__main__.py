@@ -1,4 +1,4 @@
-"""Get data to try the project with: ``python -m longtail.demo [movielens|fabricated]``."""
+"""Prepare data to try the project with: ``python -m longtail.demo [movielens|fabricated]``."""
 
 import sys
 
@@ -10,14 +10,14 @@ DATA = PROJECT_ROOT / "data/01_raw"
 
 
 def movielens() -> None:
-    """Fetch MovieLens 100K unless it is there."""
+    """Download MovieLens 100K unless it is already there."""
     folder = DATA / "movielens-100k"
     if prepare(folder):
         sys.stdout.write(f"MovieLens 100K is in {folder}.\n")
 
 
 def fabricated() -> None:
-    """Write the data and the encoder of the environment ``test``."""
+    """Write the fabricated data and the tiny encoder of the environment ``test``."""
     from longtail.demo.fabricated import write_data, write_encoder  # noqa: PLC0415
 
     write_data(DATA / "fabricated")

@@ -1,7 +1,7 @@
-"""Small made-up data and a tiny random encoder, to run the whole graph in seconds.
+"""Small fabricated data and a tiny random encoder, to run the whole graph in seconds.
 
-The behaviour has what the pipelines care about: a long tail, tastes that the item texts reveal,
-items that appear late, users who appear late and repeated events.
+The behaviour covers what the pipelines depend on: a long tail, tastes that show in the item texts,
+items and users that appear late, and repeated events.
 """
 
 from collections.abc import Iterable
@@ -44,9 +44,9 @@ def fabricate(
     tastes = random.dirichlet(np.full(len(TASTES), 0.3), n_users)
 
     weights = popularity * tastes[users][:, taste_of_item] * (born <= moments[:, None]) + 1e-9
-    cumulated = weights.cumsum(axis=1)
-    drawn = random.random(len(users)) * cumulated[:, -1]
-    items = (cumulated < drawn[:, None]).sum(axis=1)
+    cumulative = weights.cumsum(axis=1)
+    drawn = random.random(len(users)) * cumulative[:, -1]
+    items = (cumulative < drawn[:, None]).sum(axis=1)
     interactions = pd.DataFrame(
         {
             "user_id": [f"u{user:03}" for user in users],
@@ -60,7 +60,7 @@ def fabricate(
 
 
 def _catalogue(taste_of_item: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
-    """Return items whose texts use the words of their taste."""
+    """Return items whose texts use the words of one taste."""
     names = list(TASTES)
     words = [random.choice(TASTES[names[taste]], 3, replace=False) for taste in taste_of_item]
     common = random.choice(COMMON_WORDS, len(taste_of_item))
@@ -84,11 +84,11 @@ def write_data(folder: Path, seed: int = 0) -> None:
 def write_encoder(folder: Path, more_words: Iterable[str] = ()) -> None:
     """Write a one-layer BERT with random weights that sentence-transformers can load.
 
-    Its vectors are close to bags of words, so texts that share words are near each other.
+    Its vectors resemble bags of words, so texts that share words have similar vectors.
 
     Args:
         folder: where to write it.
-        more_words: what its vocabulary holds besides the words of the fabricated data.
+        more_words: words of the vocabulary besides those of the fabricated data.
     """
     torch.manual_seed(0)
     words = sorted({word for words in TASTES.values() for word in words} | {*COMMON_WORDS, *TASTES})

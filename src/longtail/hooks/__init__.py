@@ -1,1 +1,1 @@
-"""Hooks: tracking and lineage of every run."""
+"""Hooks of the project's runs; what they call is in ``longtail.runs`` and ``longtail.tracking``."""

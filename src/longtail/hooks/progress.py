@@ -1,4 +1,6 @@
-"""Says which node is running."""
+"""Logs which node is running."""
+
+from __future__ import annotations
 
 import logging
 from time import perf_counter

@@ -1,6 +1,6 @@
-"""Long-tail evaluation computed from tables alone.
+"""Long-tail evaluation, computed from tables alone.
 
-:mod:`~longtail.metrics.tables` codes the tables once as integers, :mod:`~longtail.metrics.ranking`
-and :mod:`~longtail.metrics.exposure` hold the metrics, :mod:`~longtail.metrics.significance` the
-statistics, and :mod:`~longtail.metrics.leaderboard` puts them together for several models.
+:mod:`~longtail.metrics.tables` encodes the tables as integers; ``ranking``, ``exposure``,
+``calibration`` and ``classification`` hold the metrics, ``scoring`` computes all of them for one
+model, ``significance`` holds the statistics, and ``leaderboard`` compares several models.
 """

@@ -1,7 +1,7 @@
-r"""Popularity of the lists against what each user chose before.
+r"""Popularity of the lists compared with the popularity of each user's history.
 
-A list full of hits is right for a user who likes hits. These metrics compare the popularity of a
-list with that of the user's own history :math:`H_u`, and say for whom it moves.
+Popular lists suit a user whose history is popular. These metrics measure how far the popularity of
+a list departs from that of the user's history :math:`H_u`, and for which users.
 
 Notation as in :mod:`longtail.metrics.exposure`. Users without a history are undefined (NaN).
 """
@@ -17,10 +17,11 @@ _N_CLASSES = 3
 
 
 def taste_groups(truth: GroundTruth) -> np.ndarray:
-    """Divide the users with a history by the share of head items in it.
+    """Group the users with a history by the share of head items in it.
 
-    The fifth with the smallest share are niche, the fifth with the largest are blockbuster users,
-    the others diverse; ties by user_id (Abdollahpouri, Mansoury, Burke, Mobasher, RMSE 2019).
+    The fifth of the users with the smallest share are niche, the fifth with the largest share
+    blockbuster, the others diverse; ties by user_id (Abdollahpouri, Mansoury, Burke, Mobasher, RMSE
+    2019).
 
     Returns:
         int8 (n_users,) codes into ``TASTE_GROUPS``, -1 without a history.
@@ -37,11 +38,11 @@ def taste_groups(truth: GroundTruth) -> np.ndarray:
 
 
 def popularity_classes(interaction_count: np.ndarray) -> np.ndarray:
-    """Divide the items by popularity: 0 takes 20 % of the interactions, 1 60 %, 2 the last 20 %.
+    """Class the items by popularity: 0 has 20 % of the interactions, 1 has 60 %, 2 the last 20 %.
 
-    The most popular items are 0, ties by catalogue order; an item belongs to the class in which its
-    interactions begin. Cold items are 2 (head, mid and tail of Abdollahpouri, Mansoury, Burke,
-    Mobasher, Malthouse, UMAP 2021).
+    Items are sorted by popularity, ties in catalogue order; an item that spans two classes belongs
+    to the more popular one. Cold items are in class 2. The classes are head, mid and tail of
+    Abdollahpouri, Mansoury, Burke, Mobasher, Malthouse, UMAP 2021.
 
     Returns:
         int8 (n_items,).
@@ -55,14 +56,14 @@ def popularity_classes(interaction_count: np.ndarray) -> np.ndarray:
 
 
 def miscalibration(lists: np.ndarray, truth: GroundTruth) -> np.ndarray:
-    r"""Jensen-Shannon divergence per user between the classes of list and history.
+    r"""Jensen-Shannon divergence between the popularity classes of list and history, per user.
 
     :math:`JSD(P_u, Q_u)` in bits, from 0 (the same shares of the three popularity classes) to 1
     (Steck, RecSys 2018, on popularity as in Abdollahpouri et al., UMAP 2021). NaN without a list.
 
     Args:
         lists: int (n_users, k), item codes.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     classes = popularity_classes(truth.interaction_count)
     history = _class_counts(truth.history_users, classes[truth.history_items], truth.n_users)
@@ -74,8 +75,8 @@ def miscalibration(lists: np.ndarray, truth: GroundTruth) -> np.ndarray:
 def upd(miscalibrations: np.ndarray, taste: np.ndarray) -> float:
     r"""User popularity deviation: the mean over the taste groups of their mean miscalibration.
 
-    Every group counts the same, however many users have a value (Abdollahpouri et al., UMAP 2021).
-    NaN where a group has nobody.
+    All groups count equally, whatever their size (Abdollahpouri et al., UMAP 2021). NaN if a group
+    has no user with a value.
     """
     groups = [miscalibrations[taste == code] for code in range(len(TASTE_GROUPS))]
     means = [_mean(values) for values in groups]
@@ -83,12 +84,12 @@ def upd(miscalibrations: np.ndarray, taste: np.ndarray) -> float:
 
 
 def profile_popularity(truth: GroundTruth) -> np.ndarray:
-    """Mean share of all users with a history who have an item, over each user's history."""
+    """Mean popularity of the items in each user's history: the share of users who have an item."""
     share = truth.interaction_count / max(truth.n_history_users, 1)
     weights = share[truth.history_items]
     total = np.bincount(truth.history_users, weights=weights, minlength=truth.n_users)
     length = np.bincount(truth.history_users, minlength=truth.n_users)
-    return np.divide(total, length, out=np.full(truth.n_users, np.nan), where=length > 0)
+    return _divide(total, length)
 
 
 def gap(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
@@ -99,7 +100,7 @@ def gap(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
     Args:
         lists: int (n_users, k), item codes.
         users: bool (n_users,), the group.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     return _mean(_list_popularity(lists, truth)[users])
 
@@ -107,8 +108,8 @@ def gap(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
 def delta_gap(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
     r""":math:`(GAP_{lists} - GAP_{histories}) / GAP_{histories}` of a group of users.
 
-    0: the lists are as popular as what the group chose before; 1: twice as popular (Abdollahpouri
-    et al., RMSE 2019). Users without a history or list are left out of both; NaN without any.
+    0: the lists are as popular as the histories; 1: twice as popular (Abdollahpouri et al., RMSE
+    2019). Users without a history or a list are left out of both; NaN if none is left.
     """
     listed, chosen = _list_popularity(lists, truth), profile_popularity(truth)
     counted = users & ~np.isnan(listed) & ~np.isnan(chosen)
@@ -117,17 +118,23 @@ def delta_gap(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float
 
 
 def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the divergence in bits of the rows' distributions (Lin, 1991).
+    """Return the Jensen-Shannon divergence of two distributions per row, in bits (Lin, 1991).
+
+    Not scipy's ``jensenshannon``: it returns the square root, and squaring that is less exact.
 
     Args:
         first: float (n, n_classes), counts.
-        second: the same; rows of which one has no counts are NaN.
+        second: float (n, n_classes), counts.
+
+    Returns:
+        float64 (n,), NaN where either row has no counts.
     """
     with np.errstate(invalid="ignore"):
         p = first / first.sum(axis=1, keepdims=True)
         q = second / second.sum(axis=1, keepdims=True)
     middle = (p + q) / 2
-    return (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
+    divergence: np.ndarray = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
+    return divergence
 
 
 def _relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -139,13 +146,18 @@ def _list_popularity(lists: np.ndarray, truth: GroundTruth) -> np.ndarray:
     share = truth.interaction_count / max(truth.n_history_users, 1)
     total = padded(share, 0.0)[lists].sum(axis=1)
     length = (lists != NO_ITEM).sum(axis=1)
-    return np.divide(total, length, out=np.full(len(lists), np.nan), where=length > 0)
+    return _divide(total, length)
 
 
 def _class_counts(users: np.ndarray, classes: np.ndarray, n_users: int) -> np.ndarray:
     cells = users * _N_CLASSES + classes
     counts = np.bincount(cells, minlength=n_users * _N_CLASSES)
     return counts.reshape(n_users, _N_CLASSES).astype(np.float64)
+
+
+def _divide(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    mean: np.ndarray = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return mean
 
 
 def _mean(values: np.ndarray) -> float:

@@ -1,10 +1,10 @@
-r"""The lists seen as classifications: accuracy, F1 and AUC.
+r"""Classification metrics of the lists: accuracy, F1 and AUC.
 
 Accuracy and F1: a user's whole saved list is the candidate set, N items of which m are relevant;
-the first k are called relevant and the others not. AUC: the first k are the candidates. Relevant
-items that the list lacks are not seen by these metrics, and every model is judged on its own
-candidates: they describe one model, the ranking metrics compare models. Users are undefined (NaN)
-unless their candidates are both relevant and other items.
+the first k are predicted relevant, the others not. AUC: the first k are the candidates. These
+metrics ignore relevant items outside the list, and each model has its own candidates: they
+describe a model; use the ranking metrics to compare models. Users are undefined (NaN) unless they
+have both relevant and irrelevant candidates.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from longtail.metrics.tables import NO_ITEM
 
 @dataclass(frozen=True)
 class CandidateLists:
-    """What the classification metrics count.
+    """Sizes of the candidate lists and the relevant items in them.
 
     Attributes:
         hits: the relevant items of the lists.
         length: int64 (n_users,), N.
         n_relevant: int64 (n_users,), m.
-        both: bool (n_users,), users with relevant and other items in the list.
+        both: bool (n_users,), users with relevant and irrelevant items in the list.
     """
 
     hits: Hits
@@ -33,11 +33,11 @@ class CandidateLists:
 
 
 def candidate_lists(hits: Hits, lists: np.ndarray) -> CandidateLists:
-    """Count the items of each list and the relevant ones among them.
+    """Count the items and the relevant items of each list.
 
     Args:
         hits: hits for all items.
-        lists: int (n_users, k), the lists that the hits were found in, or their first places.
+        lists: int (n_users, k), the lists that the hits were found in, or their first k items.
     """
     length = (lists != NO_ITEM).sum(axis=1)
     n_relevant = hits.count_by_user(lists.shape[1]).astype(np.int64)
@@ -45,10 +45,10 @@ def candidate_lists(hits: Hits, lists: np.ndarray) -> CandidateLists:
 
 
 def accuracy(candidates: CandidateLists, k: int) -> np.ndarray:
-    """(relevant among the first k + others behind them) / N, per user."""
+    """(relevant among the first k + irrelevant among the rest) / N, per user."""
     found = candidates.hits.count_by_user(k)
-    called = np.minimum(k, candidates.length)
-    wrong = (called - found) + (candidates.n_relevant - found)
+    predicted = np.minimum(k, candidates.length)
+    wrong = (predicted - found) + (candidates.n_relevant - found)
     return _where_both(1.0 - wrong / np.maximum(candidates.length, 1), candidates)
 
 
@@ -57,19 +57,21 @@ def f1(candidates: CandidateLists, k: int) -> np.ndarray:
 
     The harmonic mean of precision and recall within the list (van Rijsbergen, 1979).
     """
-    called = np.minimum(k, candidates.length)
-    both = np.maximum(called + candidates.n_relevant, 1)
-    return _where_both(2.0 * candidates.hits.count_by_user(k) / both, candidates)
+    predicted = np.minimum(k, candidates.length)
+    total = np.maximum(predicted + candidates.n_relevant, 1)
+    return _where_both(2.0 * candidates.hits.count_by_user(k) / total, candidates)
 
 
 def auc(candidates: CandidateLists) -> np.ndarray:
-    """Share of pairs of a relevant and another item of the list in the right order, per user.
+    """Share of (relevant, irrelevant) pairs of the list in the right order, per user.
 
     The area under the ROC curve (Hanley & McNeil, 1982).
     """
     hits = candidates.hits
-    others_above = hits.position + 1 - hits.number()
-    above = hits.sum_by_user(others_above.astype(np.float64), int(candidates.length.max(initial=0)))
+    irrelevant_above = hits.position + 1 - hits.number()
+    above = hits.sum_by_user(
+        irrelevant_above.astype(np.float64), int(candidates.length.max(initial=0))
+    )
     pairs = candidates.n_relevant * (candidates.length - candidates.n_relevant)
     return _where_both(1.0 - above / np.maximum(pairs, 1), candidates)
 

@@ -1,4 +1,4 @@
-"""New items and new users: what is found among new items alone, and how fast users warm up."""
+"""Cold-start results: quality on new items alone, and for new users by history length."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ COLD, WARM, MIXED, HARMONIC = "cold", "warm", "mixed", "harmonic"
 
 
 def candidate_pools(leaderboard: Sequence[Row], cold_leaderboard: Sequence[Row]) -> list[Row]:
-    """Return the quality of each model by the items that may be recommended.
+    """Return the quality of each model by candidate pool, the items that may be recommended.
 
-    ``cold``: new items alone, as candidates and as targets. ``warm``: the same with items that have
-    a history. ``mixed``: the whole catalogue. ``harmonic``: the harmonic mean of cold and warm,
-    near zero for a model that can do one only.
+    ``cold``: only new items, as candidates and as relevant items. ``warm``: only items with
+    training interactions, likewise. ``mixed``: the whole catalogue. ``harmonic``: the harmonic mean
+    of cold and warm, near zero for a model that is good at only one.
 
     Args:
-        leaderboard: rows of lists from the whole catalogue.
-        cold_leaderboard: rows of lists from new items alone.
+        leaderboard: rows of lists drawn from the whole catalogue.
+        cold_leaderboard: rows of lists drawn from new items only.
 
     Returns:
         {model, candidates, metric, k, value, ci_low, ci_high, n_users} over all users with a
@@ -35,11 +35,11 @@ def candidate_pools(leaderboard: Sequence[Row], cold_leaderboard: Sequence[Row])
 
 
 def folding_in_rows(leaderboard: Sequence[Row], n_folded_in: int) -> list[Row]:
-    """Return what users who are new to the models were given, with the length of their history.
+    """Return the ranking quality for users whom the models were not fitted on.
 
     Args:
-        leaderboard: rows of lists that were made after ``n_folded_in`` interactions.
-        n_folded_in: interactions that each user was given.
+        leaderboard: rows of lists for users folded in with ``n_folded_in`` interactions.
+        n_folded_in: number of interactions each user was folded in with.
 
     Returns:
         {model, n_folded_in, metric, k, item_group, value, ci_low, ci_high, n_users}.

@@ -2,13 +2,13 @@ r"""Exposure, popularity bias, novelty and diversity of recommendation lists.
 
 Notation: :math:`L_u` is the list of user u cut at k, :math:`n_i` the interactions of item i before
 the test period, I the catalogue, U all users with a history. Lists are int arrays (n_users, k) of
-item codes, ``NO_ITEM`` after the end of a list. Metrics named per user are undefined (NaN) for an
-empty list.
+item codes, ``NO_ITEM`` after the end of a list. Per-user metrics are undefined (NaN) for empty
+lists.
 """
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from scipy import sparse, stats
 
 from longtail.metrics.ranking import Hits
 from longtail.metrics.tables import HEAD, NO_ITEM, TAIL, GroundTruth, padded
@@ -17,12 +17,12 @@ _BIAS_GROUPS = (HEAD, TAIL)
 
 
 def exposure_counts(lists: np.ndarray, n_items: int) -> np.ndarray:
-    """Return how many lists hold each item, int64 (n_items,)."""
+    """Return the number of lists that contain each item, int64 (n_items,)."""
     return np.bincount(lists[lists != NO_ITEM], minlength=n_items)
 
 
 def catalog_coverage(counts: np.ndarray) -> float:
-    """Share of the whole catalogue, cold items included, that is in at least one list."""
+    """Share of the catalogue, cold items included, that is in at least one list."""
     return float((counts > 0).mean())
 
 
@@ -35,8 +35,9 @@ def tail_coverage(counts: np.ndarray, item_group: np.ndarray) -> float:
 def gini(counts: np.ndarray) -> float:
     r""":math:`\sum_j (2j-|I|-1)\, c_{(j)} / (|I| \sum_j c_j)`, counts ascending.
 
-    Over the whole catalogue with its zeros; 0 is equal exposure and higher is more unequal (the
-    form of RecBole and irspack; Elliot reports the complement).
+    Over the whole catalogue, items without exposure included; 0 is equal exposure and higher is
+    more unequal (as in RecBole and irspack; Elliot reports the complement). Neither scipy nor
+    scikit-learn has it.
     """
     total = counts.sum()
     if total == 0:
@@ -51,8 +52,7 @@ def entropy(counts: np.ndarray) -> float:
     shown = counts[counts > 0]
     if len(shown) == 0:
         return np.nan
-    shares = shown / shown.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return float(stats.entropy(shown))
 
 
 def arp(lists: np.ndarray, interaction_count: np.ndarray) -> np.ndarray:
@@ -76,13 +76,14 @@ def aclt(lists: np.ndarray, item_group: np.ndarray) -> np.ndarray:
 
     Abdollahpouri et al., FLAIRS 2019. Cold items are not in the tail group.
     """
-    return aplt(lists, item_group) * (lists != NO_ITEM).sum(axis=1)
+    counts: np.ndarray = aplt(lists, item_group) * (lists != NO_ITEM).sum(axis=1)
+    return counts
 
 
 def novelty(lists: np.ndarray, interaction_count: np.ndarray, n_history_users: int) -> np.ndarray:
     r"""Mean self-information per user: :math:`-\log_2((n_i+1)/(|U|+1))` over the list, in bits.
 
-    Zhou et al., PNAS 2010, with add-one counts so that cold items are the most novel ones.
+    Zhou et al., PNAS 2010, with add-one counts, so that cold items are the most novel.
     """
     information = -np.log2((interaction_count + 1.0) / (n_history_users + 1.0))
     return _list_mean(information, lists)
@@ -91,13 +92,14 @@ def novelty(lists: np.ndarray, interaction_count: np.ndarray, n_history_users: i
 def intra_list_diversity(lists: np.ndarray, item_vectors: np.ndarray) -> np.ndarray:
     r"""Mean of :math:`1-\cos(e_i, e_j)` over all pairs in a user's list (Ziegler et al., 2005).
 
-    Uses :math:`\sum_{i \ne j} e_i \cdot e_j = |\sum_i e_i|^2 - \sum_i |e_i|^2`, so no pair is
-    formed. Items without a vector (all zeros) are left out of the pairs; undefined (NaN) for lists
-    with fewer than two items that have one.
+    Uses :math:`\sum_{i \ne j} e_i \cdot e_j = |\sum_i e_i|^2 - \sum_i |e_i|^2`, so pairs
+    are never enumerated. Items without a vector (all zeros) are left out; undefined (NaN) for lists
+    with fewer than two items with a vector.
 
     Args:
         lists: int (n_users, k), item codes.
-        item_vectors: float (n_items, d), of any length, zeros for an item without a vector.
+        item_vectors: float (n_items, d), not necessarily unit length; zeros for an item without a
+            vector.
     """
     units = unit_vectors(item_vectors)
     has_vector = units.any(axis=1)
@@ -111,20 +113,22 @@ def intra_list_diversity(lists: np.ndarray, item_vectors: np.ndarray) -> np.ndar
     similarity = squared_sum - length
     pairs = length * (length - 1)
     undefined = np.full(len(lists), np.nan)
-    return 1.0 - np.divide(similarity, pairs, out=undefined, where=pairs > 0)
+    diversity: np.ndarray = 1.0 - np.divide(similarity, pairs, out=undefined, where=pairs > 0)
+    return diversity
 
 
 def surprise(hits: Hits, k: int, truth: GroundTruth, item_vectors: np.ndarray) -> np.ndarray:
-    r"""How unlike the user's history each hit is: :math:`1 - \max_{j \in H_u} \cos(e_i, e_j)`.
+    r"""Distance of each hit to the user's history, :math:`1 - \max_{j \in H_u} \cos(e_i, e_j)`.
 
-    From 0 to 1, negative cosines counting as 0; 0 for an item without a vector and beyond the first
-    k places (the content-based unexpectedness of Kaminskas & Bridge, TiiS 2016).
+    From 0 to 1, with negative cosines counted as 0; 0 for items without a vector and for hits below
+    position k (the content-based unexpectedness of Kaminskas & Bridge, TiiS 2016).
 
     Args:
         hits: hits for all items.
-        k: the largest length at which the lists are cut.
-        truth: the coded ground truth.
-        item_vectors: float (n_items, d), of any length, zeros for an item without a vector.
+        k: the largest list length evaluated.
+        truth: the encoded ground truth.
+        item_vectors: float (n_items, d), not necessarily unit length; zeros for an item without a
+            vector.
 
     Returns:
         float64 (n_hits,).
@@ -136,7 +140,7 @@ def surprise(hits: Hits, k: int, truth: GroundTruth, item_vectors: np.ndarray) -
 
 
 def serendipity(hits: Hits, surprises: np.ndarray, k: int, truth: GroundTruth) -> np.ndarray:
-    """Sum of the surprise of the hits within the first k, over k: relevant and unlike the history.
+    """Sum of the surprise of the hits within the first k, divided by k.
 
     Ge, Delgado-Battenfeld, Jannach, RecSys 2010. Undefined (NaN) for users without a history or
     without anything relevant.
@@ -144,8 +148,8 @@ def serendipity(hits: Hits, surprises: np.ndarray, k: int, truth: GroundTruth) -
     Args:
         hits: hits for all items.
         surprises: float (n_hits,), see ``surprise``.
-        k: length at which the lists are cut.
-        truth: the coded ground truth.
+        k: list length.
+        truth: the encoded ground truth.
     """
     defined = (truth.history_by_group.sum(axis=1) > 0) & (hits.n_relevant > 0)
     return np.where(defined, hits.sum_by_user(surprises, k) / k, np.nan)
@@ -155,14 +159,14 @@ def pop_reo(hits: Hits, k: int, users: np.ndarray, truth: GroundTruth) -> float:
     r"""Popularity-rank-based equal opportunity: std / mean of :math:`p_g` over head and tail.
 
     :math:`p_g = \sum_u |L_u \cap T_u \cap g| / \sum_u |T_u \cap g|`, population standard deviation
-    (Zhu et al., SIGIR 2020). 0 is unbiased; NaN where a group has nothing relevant or nothing is
-    hit.
+    (Zhu et al., SIGIR 2020). 0 is unbiased; NaN if a group has no relevant items or there are no
+    hits.
 
     Args:
         hits: hits for all items.
-        k: length at which the lists are cut.
+        k: list length.
         users: bool (n_users,), the users to sum over.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     counted = users[hits.user] & (hits.position < k)
     found = _count_groups(truth.item_group[hits.item[counted]])
@@ -179,7 +183,7 @@ def pop_rsp(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
     Args:
         lists: int (n_users, k), item codes.
         users: bool (n_users,), the users to sum over.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     chosen = lists[users]
     shown = _count_groups(truth.item_group[chosen[chosen != NO_ITEM]])
@@ -189,10 +193,10 @@ def pop_rsp(lists: np.ndarray, users: np.ndarray, truth: GroundTruth) -> float:
 
 
 def lorenz_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cumulated shares of catalogue and exposure, least shown items first.
+    """Return the cumulative shares of catalogue and exposure, least exposed items first.
 
     Args:
-        counts: int (n_items,), lists that hold each item, at least one of them not 0.
+        counts: int (n_items,), exposure of each item; not all 0.
 
     Returns:
         Two float64 (n_items + 1,) from 0 to 1 (Lorenz, 1905).
@@ -204,17 +208,17 @@ def lorenz_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def popularity_deciles(per_item: pd.DataFrame) -> pd.DataFrame:
     """Return recall and exposure per popularity decile of the items.
 
-    Deciles hold a tenth of the warm items each, 10 the most popular (ties by item_id); decile 0
-    are the cold items. Recall is hits / test interactions of the decile's items (micro average),
-    so every interaction counts the same.
+    Each decile holds a tenth of the warm items, decile 10 the most popular (ties by item_id);
+    decile 0 holds the cold items. Recall is hits / test interactions of the decile's items (micro
+    average), so all interactions count equally.
 
     Args:
         per_item: model, item_id, item_group, interaction_count, k, n_recommended, n_relevant,
             n_hits.
 
     Returns:
-        Table model, k, decile, n_items, least_interactions, most_interactions (of an item),
-        n_recommended, exposure_share, n_relevant, n_hits, recall (NaN without a test interaction).
+        model, k, decile, n_items, least_interactions, most_interactions (per item),
+        n_recommended, exposure_share, n_relevant, n_hits, recall (NaN without test interactions).
     """
     by_list = ["model", "k"]
     rows = per_item.sort_values([*by_list, "interaction_count", "item_id"])
@@ -238,9 +242,12 @@ def popularity_deciles(per_item: pd.DataFrame) -> pd.DataFrame:
 
 
 def unit_vectors(item_vectors: np.ndarray) -> np.ndarray:
-    """Scale the vectors to length 1; zeros stay zeros."""
+    """Scale the vectors to unit length; zeros stay zeros."""
     norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
-    return np.divide(item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0)
+    units: np.ndarray = np.divide(
+        item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0
+    )
+    return units
 
 
 def _distance_to_history(
@@ -252,7 +259,7 @@ def _distance_to_history(
     lengths = bounds[users + 1] - bounds[users]
     ends = np.cumsum(lengths)
     nearest = np.zeros(len(users), dtype=units.dtype)
-    # A block of pairs holds two vectors for each.
+    # Each pair needs two vectors in memory.
     block = max(1, 2**23 // max(units.shape[1], 1))
     for first in range(0, int(ends[-1]) if len(ends) else 0, block):
         pairs = np.arange(first, min(first + block, int(ends[-1])))
@@ -279,7 +286,9 @@ def _relative_spread(numerator: np.ndarray, denominator: np.ndarray) -> float:
 def _list_mean(item_values: np.ndarray, lists: np.ndarray) -> np.ndarray:
     total = padded(item_values, 0.0)[lists].sum(axis=1)
     length = (lists != NO_ITEM).sum(axis=1)
-    return np.divide(total, length, out=np.full(len(lists), np.nan), where=length > 0)
+    undefined = np.full(len(lists), np.nan)
+    mean: np.ndarray = np.divide(total, length, out=undefined, where=length > 0)
+    return mean
 
 
 def _membership(lists: np.ndarray, n_items: int) -> sparse.csr_array:

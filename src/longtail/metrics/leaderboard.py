@@ -1,4 +1,4 @@
-"""Several models beside each other: values with intervals, and each against the baseline."""
+"""Comparison of models: values with intervals, and differences to the baseline."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,7 +27,7 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class Resampling:
-    """How uncertainty is measured: draws, their seed, and the confidence of intervals."""
+    """Draws and seed of bootstrap and permutations, and the confidence of the intervals."""
 
     draws: int
     seed: int
@@ -35,9 +35,9 @@ class Resampling:
 
 
 class _Population(NamedTuple):
-    """Users that are resampled together, and the user groups reported for them.
+    """Users who are resampled together, and the user groups reported for them.
 
-    The first reported group is everybody; the further ones are labelled from 0.
+    The first group is all of these users; the other groups are labelled from 0.
     """
 
     users: np.ndarray
@@ -45,9 +45,9 @@ class _Population(NamedTuple):
     group_names: tuple[str, ...]
 
     def members(self) -> list[np.ndarray]:
-        """Return who of ``users`` is in each reported group, bool (n_users,)."""
-        everybody = np.ones(len(self.users), dtype=bool)
-        return [everybody, *(self.labels == code for code in range(len(self.group_names) - 1))]
+        """Return the mask of each reported group over ``users``, bool (n_users,)."""
+        all_users = np.ones(len(self.users), dtype=bool)
+        return [all_users, *(self.labels == code for code in range(len(self.group_names) - 1))]
 
     @property
     def n_labels(self) -> int:
@@ -58,15 +58,15 @@ class _Population(NamedTuple):
 def compare_models(
     scores: dict[str, ModelScores], truth: GroundTruth, baseline: str, resampling: Resampling
 ) -> tuple[list[Row], list[Row]]:
-    """Return the leaderboard and the comparisons of every other model with the baseline.
+    """Return the leaderboard, and the comparisons of all other models with the baseline.
 
     Models are resampled together, so intervals of differences and ratios are paired. p values are
-    adjusted by Holm over the models, for each metric, k, item group and user group. A row is left
-    out where nobody has a value; without scores of the baseline there are no comparisons.
+    Holm-adjusted over the models, for each metric, k, item group and user group. Rows without any
+    user with a value are left out; without scores of the baseline there are no comparisons.
 
     Args:
         scores: metrics by name of the model.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
         baseline: the model that the others are compared with.
         resampling: draws, seed and confidence.
 
@@ -75,7 +75,7 @@ def compare_models(
         n_users} and comparison rows {model, baseline, metric, k, item_group, user_group,
         baseline_value, value, difference, difference_ci_low, difference_ci_high, ratio,
         ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm, n_users}; plain numbers, None
-        where one is not defined.
+        where undefined.
     """
     leaderboard = _population_rows(scores, truth)
     comparisons: list[Row] = []
@@ -87,14 +87,14 @@ def compare_models(
     return _in_order(leaderboard, list(scores)), _in_order(comparisons, list(scores))
 
 
-def of_groups_with(n_users: int, rows: list[Row]) -> list[Row]:
-    """Return the rows whose value comes from at least so many users, so that nobody stands alone.
+def drop_small_groups(rows: list[Row], min_users: int) -> list[Row]:
+    """Drop rows whose value comes from fewer users than allowed, to protect individual users.
 
     Args:
-        n_users: the smallest group that is shown.
         rows: leaderboard or comparison rows.
+        min_users: smallest number of users to report.
     """
-    return [row for row in rows if int(row["n_users"] or 0) >= n_users]
+    return [row for row in rows if int(row["n_users"] or 0) >= min_users]
 
 
 def _populations(truth: GroundTruth) -> list[_Population]:
@@ -111,7 +111,7 @@ def _populations(truth: GroundTruth) -> list[_Population]:
 def _estimate(
     scores: dict[str, ModelScores], population: _Population, resampling: Resampling
 ) -> tuple[list[Row], np.ndarray]:
-    """Return leaderboard rows, and ranking means as float32 (groups, models, cells, draws)."""
+    """Return leaderboard rows, and bootstrap means as float32 (groups, models, cells, draws)."""
     first = next(iter(scores.values()))
     cells = [*first.ranking, *first.list_means]
     columns = [_columns(model, cells, population.users) for model in scores.values()]
@@ -223,7 +223,7 @@ def _columns(scores: ModelScores, cells: list[Cell], users: np.ndarray) -> np.nd
 
 
 def _means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the defined values of each column, and how many there are."""
+    """Return the mean and the number of the defined values of each column."""
     support = (~np.isnan(values)).sum(axis=0)
     total = np.nansum(values, axis=0)
     undefined = np.full(len(total), np.nan)
@@ -245,7 +245,7 @@ def _number(value: float) -> float | None:
 
 
 def _in_order(rows: list[Row], models: list[str]) -> list[Row]:
-    """Sort rows by model as given, then user group; metrics keep their order."""
+    """Sort rows by model, in the given order, then by user group; metrics keep their order."""
     groups = (ALL, *USER_GROUPS, *TASTE_GROUPS)
     return sorted(
         rows,

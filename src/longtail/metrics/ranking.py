@@ -1,12 +1,12 @@
-r"""Ranking metrics, per user first, then averaged.
+r"""Ranking metrics, computed per user and then averaged.
 
 Notation: :math:`L_u` is the list of user u, :math:`T_u` the relevant items (test interactions),
 :math:`rel_r` is 1 where the item at rank r (from 1) is relevant. A user without a list scores 0.
 For an item group g, :math:`T_u` shrinks to :math:`T_u \cap g` and the list stays as it is; users
-without a relevant item in g are undefined (NaN) and leave the mean.
+without a relevant item in g are undefined (NaN) and left out of the mean.
 
-With warm candidates only, cold items leave lists and relevance, and the items behind them move up.
-Lists should therefore be longer than the largest k.
+With warm candidates only, cold items are removed from the lists and from the relevant items, and
+the items below them move up. Lists should therefore be longer than the largest k.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from longtail.metrics.tables import COLD, NO_ITEM, GroundTruth, padded
 
 @dataclass(frozen=True)
 class Hits:
-    """Relevant items found in the lists, ordered by user, then position.
+    """Relevant items found in the lists, sorted by user and position.
 
     Attributes:
         user: int64 (n_hits,), user codes.
-        position: int64 (n_hits,), place in the list counted from 0.
+        position: int64 (n_hits,), position in the list, from 0.
         item: int64 (n_hits,), item codes.
-        n_relevant: int64 (n_users,), size of each user's relevant set.
+        n_relevant: int64 (n_users,), number of relevant items of each user.
     """
 
     user: np.ndarray
@@ -43,10 +43,11 @@ class Hits:
         return self.sum_by_user(np.ones(len(self.user)), k)
 
     def number(self) -> np.ndarray:
-        """Return for every hit how many hits its user has up to there, itself included."""
+        """Return for every hit how many hits its user has up to this position, itself included."""
         per_user = np.bincount(self.user, minlength=len(self.n_relevant))
         starts = np.cumsum(per_user) - per_user
-        return np.arange(1, len(self.user) + 1) - starts[self.user]
+        numbers: np.ndarray = np.arange(1, len(self.user) + 1) - starts[self.user]
+        return numbers
 
 
 def find_hits(lists: np.ndarray, truth: GroundTruth) -> Hits:
@@ -54,7 +55,7 @@ def find_hits(lists: np.ndarray, truth: GroundTruth) -> Hits:
 
     Args:
         lists: int (n_users, length), item codes, ``NO_ITEM`` after the end of a list.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     pairs = np.arange(truth.n_users, dtype=np.int64)[:, None] * truth.n_items + lists
     relevant = truth.relevant_pairs
@@ -66,12 +67,12 @@ def find_hits(lists: np.ndarray, truth: GroundTruth) -> Hits:
 
 
 def restrict(hits: Hits, members: np.ndarray, truth: GroundTruth) -> Hits:
-    """Restrict the relevance to some items, lists unchanged.
+    """Restrict the relevant items to some items; the lists do not change.
 
     Args:
         hits: hits for all items.
         members: bool (n_items,), the items that stay relevant.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
     """
     stay = members[hits.item]
     relevant_users = truth.relevant_users[members[truth.relevant_items]]
@@ -80,7 +81,7 @@ def restrict(hits: Hits, members: np.ndarray, truth: GroundTruth) -> Hits:
 
 
 def with_warm_candidates_only(hits: Hits, lists: np.ndarray, truth: GroundTruth) -> Hits:
-    """Take the cold items out of lists and relevance; what stood behind them moves up."""
+    """Remove cold items from lists and relevant items; the items below them move up."""
     cold = truth.item_group == COLD
     cold_so_far = np.cumsum(padded(cold, False)[lists], axis=1, dtype=np.int32)
     warm_hits = restrict(hits, ~cold, truth)
@@ -91,7 +92,7 @@ def with_warm_candidates_only(hits: Hits, lists: np.ndarray, truth: GroundTruth)
 def recall(hits: Hits, k: int) -> np.ndarray:
     r""":math:`|L_u^k \cap T_u| / |T_u|`.
 
-    The denominator is the whole relevant set, not min(k, .) (Herlocker et al., TOIS 2004).
+    The denominator counts all relevant items, not min(k, .) (Herlocker et al., TOIS 2004).
     """
     return _ratio(hits.count_by_user(k), hits.n_relevant)
 
@@ -125,7 +126,7 @@ def mrr(hits: Hits, k: int) -> np.ndarray:
 def average_precision(hits: Hits, k: int) -> np.ndarray:
     r""":math:`\sum_{r \le k} rel_r \cdot precision_r / \min(k, |T_u|)`; its mean is MAP.
 
-    The denominator is the best that a list of length k can reach, so a perfect list scores 1
+    The denominator is the most hits that a list of length k can have, so a perfect list scores 1
     (Manning et al., Introduction to Information Retrieval, 2008, cut at k).
     """
     gain = hits.sum_by_user(hits.number() / (hits.position + 1.0), k)
@@ -135,10 +136,10 @@ def average_precision(hits: Hits, k: int) -> np.ndarray:
 def unbiased_recall(hits: Hits, k: int, truth: GroundTruth) -> np.ndarray:
     r"""Recall in which an item counts :math:`1/p_i`, :math:`p_i = \sqrt{n_i / \max n}`.
 
-    :math:`\sum_{i \in L_u^k \cap T_u} 1/p_i \big/ \sum_{i \in T_u} 1/p_i`: popular items are in the
-    test interactions partly because everybody is shown them, so they count less (self-normalised
-    inverse propensity scoring; Yang, Cui, Xuan, Wang, Belongie, Estrin, RecSys 2018). A cold item
-    counts as one with a single interaction, so that it does not outweigh everything else.
+    :math:`\sum_{i \in L_u^k \cap T_u} 1/p_i \big/ \sum_{i \in T_u} 1/p_i`: popular items are
+    overrepresented in the test interactions because more users are shown them, so they count less
+    (self-normalised inverse propensity scoring; Yang, Cui, Xuan, Wang, Belongie, Estrin, RecSys
+    2018). A cold item counts like one with a single interaction, which bounds its weight.
     """
     counts = np.maximum(truth.interaction_count, 1)
     weights = np.sqrt(counts.max() / counts)
@@ -160,7 +161,8 @@ RANKING_METRICS: dict[str, Callable[[Hits, int], np.ndarray]] = {
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     undefined = np.full(len(numerator), np.nan)
-    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    ratio: np.ndarray = np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return ratio
 
 
 def _defined(values: np.ndarray, hits: Hits) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""All metrics of one model's recommendations, as values per user, per group and per item."""
+"""All metrics of one model's recommendations, per user, per group and per item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ WARM_GROUPS = (ALL, "head", "tail")
 
 
 class Cell(NamedTuple):
-    """One column of results: a metric at a list length, for the relevant items of a group."""
+    """One column of results: metric, list length, and item group of the relevant items."""
 
     metric: str
     k: int
@@ -31,11 +31,11 @@ class ModelScores:
     """The metrics of one model.
 
     Attributes:
-        ranking: float64 (n_users,) for each cell, NaN where the user has nothing relevant.
-        list_means: the same for metrics of the lists themselves, NaN for empty lists.
-        population: one number for each cell and user group, for metrics of all lists together.
-        per_item: table item_id, item_group, interaction_count, k, n_recommended, n_relevant,
-            n_hits; over the evaluated users with a history.
+        ranking: float64 (n_users,) per cell, NaN where the user has no relevant item.
+        list_means: float64 (n_users,) per cell, for metrics of single lists; NaN for empty lists.
+        population: one number per cell and user group, for metrics of all lists together.
+        per_item: item_id, item_group, interaction_count, k, n_recommended, n_relevant, n_hits; over
+            the evaluated users with a history.
     """
 
     ranking: dict[Cell, np.ndarray]
@@ -54,13 +54,13 @@ def score_model(
 
     Args:
         recommendations: user_id, item_id, rank.
-        truth: the coded ground truth.
+        truth: the encoded ground truth.
         ks: list lengths.
-        item_vectors: float (n_items, d) in catalogue order, for the intra-list diversity, which
-            is left out without them.
+        item_vectors: float (n_items, d) in catalogue order, for intra-list diversity and
+            serendipity, which are left out without them.
 
     Raises:
-        UserError: if the recommendations do not fit the catalogue or repeat an item.
+        UserError: if an item is not in the catalogue, or a list has an item or a rank twice.
     """
     lists = ranked_lists(recommendations, truth)
     hits = ranking.find_hits(lists, truth)
@@ -75,11 +75,11 @@ def score_model(
 def per_user_table(scores: dict[str, ModelScores], truth: GroundTruth) -> pd.DataFrame:
     """Return the ranking metrics of every user, one row per model, k, item group and user.
 
-    A row exists where the user has a relevant item in the group. The mean of a metric column over
-    the rows of a model, k and item group is the leaderboard's value (over the rows whose
-    ``user_group`` is not ``new`` for the user group ``all``). Columns that end in ``_warm_only``
-    are null where the user has no warm relevant item, and for the item group ``cold``;
-    ``unbiased_recall`` is null for every item group but ``all``.
+    There is a row where the user has a relevant item in the group. The mean of a metric over the
+    rows of a model, k and item group is the value in the leaderboard (for the user group ``all``,
+    over the rows whose ``user_group`` is not ``new``). Columns with the suffix ``_warm_only`` are
+    null where the user has no warm relevant item and for the item group ``cold``;
+    ``unbiased_recall`` is null for item groups other than ``all``.
     """
     parts = [
         _per_user_part(model, model_scores, truth, k, group)
@@ -99,19 +99,19 @@ def per_item_table(scores: dict[str, ModelScores]) -> pd.DataFrame:
 
 
 def user_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
-    """Return who belongs to each user group, bool (n_users,); ``all`` are those with history."""
+    """Return the mask of each user group, bool (n_users,); ``all`` are users with a history."""
     groups = {name: truth.user_group == code for code, name in enumerate(USER_GROUPS)}
     return {ALL: truth.has_history, **groups}
 
 
 def item_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
-    """Return which items belong to each item group, bool (n_items,)."""
+    """Return the mask of each item group, bool (n_items,)."""
     groups = {name: truth.item_group == code for code, name in enumerate(ITEM_GROUPS)}
     return {ALL: np.ones(truth.n_items, dtype=bool), **groups}
 
 
 def taste_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
-    """Return who has which taste for popularity, bool (n_users,)."""
+    """Return the mask of each taste group, bool (n_users,)."""
     taste = calibration.taste_groups(truth)
     return {name: taste == code for code, name in enumerate(TASTE_GROUPS)}
 
@@ -124,7 +124,7 @@ def _ranking_cells(
     variants = [("", group, ranking.restrict(hits, mask, truth)) for group, mask in masks.items()]
     for group in WARM_GROUPS:
         restricted = ranking.restrict(warm, masks[group], truth)
-        # Cold items are not relevant here, although the mask of all items holds them.
+        # The mask of all items contains cold items, which are not relevant here.
         n_relevant = warm.n_relevant if group == ALL else restricted.n_relevant
         warm_hits = Hits(restricted.user, restricted.position, restricted.item, n_relevant)
         variants.append((WARM_ONLY, group, warm_hits))

@@ -1,8 +1,11 @@
 """Significance over users: paired bootstrap, sign-flip permutation, effect size, Holm.
 
-Users are the sampling units. Columns of one matrix are resampled together, so models are compared
-on the same users in every draw. Rank-based tests (Wilcoxon, sign) are left out on purpose: at the
-size of recommender data they reject true null hypotheses (Ihemelandu & Ekstrand, SIGIR 2023).
+Users are the sampling units. All columns of a matrix are resampled together, so models are compared
+on the same users in every draw. There are no rank-based tests (Wilcoxon, sign): on data as large as
+recommender evaluations they reject true null hypotheses (Ihemelandu & Ekstrand, SIGIR 2023).
+
+Bootstrap and permutations are not scipy's, which take one statistic of one group at a time: here
+each block of draws is one matrix product for all models, metrics and groups.
 """
 
 import itertools
@@ -19,23 +22,23 @@ def bootstrap_means(
 ) -> np.ndarray:
     """Draw users with replacement and return the mean of every column in every draw.
 
-    A draw is a multinomial count per user (Efron & Tibshirani, 1993), so all columns and groups
-    of a draw are one matrix product of counts and values.
+    A draw is a multinomial count per user (Efron & Tibshirani, 1993), so the sums of all columns in
+    a block of draws are a matrix product of counts and values.
 
     Args:
-        values: float (n_users, n_columns), NaN where a column is undefined for a user; such users
-            are left out of that column's mean.
+        values: float (n_users, n_columns), NaN where a column is undefined for a user, who is then
+            left out of that column's mean.
         labels: int (n_users,), the group of each user, from 0.
         n_labels: number of groups.
         draws: number of bootstrap samples.
         seed: seed of the generator.
 
     Returns:
-        float32 (1 + n_labels, n_columns, draws): over all users, then over each group; NaN in a
-        draw that holds no user with a value.
+        float32 (1 + n_labels, n_columns, draws): over all users, then over each group; NaN where a
+        draw has no user with a value.
     """
     n_users, n_columns = values.shape
-    # Most users have no hit: the columns that are 0 for them need only the rows of the others.
+    # Most users have no hit, so columns that are mostly 0 need only the rows of the other users.
     nonzero = ~np.isnan(values) & (values != 0)
     sparse = nonzero.mean(axis=0) < _SPARSE_SHARE
     with_hits = nonzero[:, sparse].any(axis=1)
@@ -51,7 +54,7 @@ def bootstrap_means(
         for label in range(n_labels):
             members = slice(bounds[label], bounds[label + 1])
             hit_members = slice(bounds[label], hits_end[label])
-            # Draws times users times columns: the transposed product takes twenty times as long.
+            # In this order: the product of the transposes takes twenty times as long.
             sums[1 + label, sparse] = (counts[:, hit_members] @ sparse_values[hit_members]).T
             sums[1 + label, ~sparse] = (counts[:, members] @ dense_values[members]).T
             sizes[1 + label] = (counts[:, members] @ masks[members]).T
@@ -64,12 +67,14 @@ def bootstrap_means(
 def percentile_interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the percentile interval over the last axis, linearly interpolated.
 
+    One sort for both ends; numpy's ``nanquantile`` loops over the rows in Python.
+
     Args:
-        draws: float (..., n_draws), NaN for draws that do not count.
+        draws: float (..., n_draws), NaN for draws to ignore.
         confidence: coverage of the interval, for example 0.95.
 
     Returns:
-        lower and upper ends, float64 (...); NaN where no draw counts or an end is not finite.
+        lower and upper ends, float64 (...); NaN where all draws are NaN or an end is not finite.
     """
     ordered = np.sort(draws, axis=-1)
     last = (~np.isnan(ordered)).sum(axis=-1) - 1
@@ -80,7 +85,7 @@ def percentile_interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarra
 def sign_flip_p_values(
     differences: np.ndarray, labels: np.ndarray, n_labels: int, draws: int, seed: int
 ) -> np.ndarray:
-    """Two-sided p of the mean paired difference under random sign flips (Fisher, 1935).
+    """Return two-sided p values of the mean paired difference under sign flips (Fisher, 1935).
 
     ``p = (1 + #{|sum of flipped| >= |observed sum|}) / (1 + draws)``, never 0 (Phipson & Smyth,
     2010).
@@ -101,12 +106,12 @@ def sign_flip_p_values(
     defined = ~np.isnan(differences[order])
     support = _sums_by_label(defined, np.searchsorted(labels[order], np.arange(n_labels + 1)))
     filled = np.where(defined, differences[order], 0.0).astype(np.float32)
-    # Users without any difference change no sum.
+    # Users without any difference do not change the sums.
     differing = filled.any(axis=1)
     filled = filled[differing]
     bounds = np.searchsorted(labels[order][differing], np.arange(n_labels + 1))
     observed = _sums_by_label(filled, bounds)
-    # Equal sums must count as equal although products of single precision round them apart.
+    # The tolerance makes equal sums count as equal despite single-precision rounding.
     threshold = np.abs(observed) - 1e-6 * _sums_by_label(np.abs(filled), bounds)
     exceeding = np.zeros((1 + n_labels, n_columns), dtype=np.int64)
     for rows, signs in _sign_blocks(len(filled), draws, seed):
@@ -121,14 +126,14 @@ def sign_flip_p_values(
 
 
 def effect_size(differences: np.ndarray) -> np.ndarray:
-    """Cohen's d_z of paired differences: mean / sample standard deviation (Cohen, 1988).
+    """Return Cohen's d_z of paired differences: mean / sample standard deviation (Cohen, 1988).
 
     Args:
         differences: float (n_users, n_columns), NaN where undefined.
 
     Returns:
         float64 (n_columns,); 0 where all differences are 0, NaN where there are fewer than two
-        users or all differences are the same other number.
+        users or all differences are equal and not 0.
     """
     count = (~np.isnan(differences)).sum(axis=0)
     total = np.nansum(differences, axis=0)
@@ -136,20 +141,23 @@ def effect_size(differences: np.ndarray) -> np.ndarray:
     squares = np.nansum(np.square(differences - mean), axis=0)
     variance = np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1)
     deviation = np.sqrt(variance)
-    # A constant difference leaves a deviation of pure rounding.
+    # The deviation of a constant difference is only rounding error.
     spread = deviation > 1e-12 * np.abs(mean)
     size = np.divide(mean, deviation, out=np.full(len(count), np.nan), where=spread)
     return np.where((count > 1) & (mean == 0), 0.0, size)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust the p values of a family for multiple tests (Holm, 1979).
+    """Adjust the p values of each family for multiple tests (Holm, 1979).
+
+    Scipy has no Holm; statsmodels takes one family and no NaN at a time, and with the hundreds of
+    families of an evaluation it needs half a minute.
 
     Args:
-        p_values: float (n_tests, ...), the family along the first axis; NaN is no test.
+        p_values: float (n_tests, ...), a family along the first axis; NaN marks a missing test.
 
     Returns:
-        float64, the same shape; the smallest level at which each hypothesis is rejected.
+        float64, same shape: the smallest level at which each hypothesis is rejected.
     """
     order = np.argsort(p_values, axis=0)
     ordered = np.take_along_axis(p_values, order, axis=0)

@@ -1,4 +1,4 @@
-"""Integer-coded views of the evaluation tables, so that every metric works on arrays."""
+"""The evaluation tables as integer arrays, which all metrics work on."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,19 +17,19 @@ NO_ITEM = -1
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What the evaluated users consumed in the test period, and what is known of users and items.
+    """Test interactions, histories and groups of the evaluated users and the catalogue, as codes.
 
-    Users are coded by their place in ``user_ids``, items by their place in ``item_ids``.
+    A user's code is the index in ``user_ids``, an item's code the index in ``item_ids``.
 
     Attributes:
-        user_ids: the evaluated users, that is every user of the test interactions, sorted.
-        item_ids: the whole catalogue, in its order.
+        user_ids: the evaluated users: all users with test interactions, sorted.
+        item_ids: the whole catalogue, in catalogue order.
         user_group: int8 (n_users,), codes into ``USER_GROUPS``.
         item_group: int8 (n_items,), codes into ``ITEM_GROUPS``.
         interaction_count: int64 (n_items,), interactions before the test period.
         relevant_pairs: int64, sorted ``user * n_items + item`` of the distinct test pairs.
         history_pairs: int64, sorted ``user * n_items + item`` of the pairs before the test period.
-        n_history_users: all users with a history, evaluated or not.
+        n_history_users: number of users with a history, evaluated or not.
     """
 
     user_ids: pd.Index
@@ -53,8 +53,9 @@ class GroundTruth:
 
     @property
     def has_history(self) -> np.ndarray:
-        """Bool (n_users,): the users over whom the overall numbers are taken."""
-        return self.user_group != NEW
+        """Bool (n_users,): users with a history, over whom overall values are averaged."""
+        known: np.ndarray = self.user_group != NEW
+        return known
 
     @property
     def relevant_users(self) -> np.ndarray:
@@ -78,14 +79,14 @@ class GroundTruth:
 
     @cached_property
     def history_by_group(self) -> np.ndarray:
-        """Int64 (n_users, 3): the items of each group in the user's history."""
+        """Int64 (n_users, 3): number of items of each group in the user's history."""
         cells = self.history_users * len(ITEM_GROUPS) + self.item_group[self.history_items]
         counts = np.bincount(cells, minlength=self.n_users * len(ITEM_GROUPS))
         return counts.reshape(self.n_users, len(ITEM_GROUPS))
 
 
 def encode(values: pd.Series, index: pd.Index) -> np.ndarray:
-    """Return the place of every value in the index, -1 where it is not there (int64)."""
+    """Return the position of every value in the index, -1 where it is missing (int64)."""
     codes, distinct = pd.factorize(values)
     return index.get_indexer(pd.Index(distinct))[codes]
 
@@ -97,18 +98,18 @@ def ground_truth(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
 ) -> GroundTruth:
-    """Code the tables of a split.
+    """Encode the tables of a split.
 
     Args:
-        test_interactions: user_id, item_id; repeated pairs count once.
+        test_interactions: user_id, item_id; duplicate pairs count once.
         train_interactions: user_id, item_id.
         validation_interactions: user_id, item_id.
         item_groups: item_id, interaction_count, item_group; the whole catalogue.
         user_groups: user_id, user_group; at least every user of the test interactions.
 
     Raises:
-        UserError: if a test interaction names an item or user that the group tables lack, or a
-            group has an unknown name.
+        UserError: if the item or user of a test interaction is not in the group tables, or a
+            group name is unknown.
     """
     item_ids = pd.Index(item_groups["item_id"])
     user_ids = pd.Index(np.sort(test_interactions["user_id"].unique()))
@@ -139,16 +140,16 @@ def ranked_lists(recommendations: pd.DataFrame, truth: GroundTruth) -> np.ndarra
     """Return the lists of the evaluated users as item codes, best first.
 
     Args:
-        recommendations: user_id, item_id, rank; the rows may come in any order. Users who are not
-            evaluated are left out.
-        truth: the coded ground truth.
+        recommendations: user_id, item_id, rank, in any order. Users who are not evaluated are
+            ignored.
+        truth: the encoded ground truth.
 
     Returns:
-        int32 (n_users, longest list), ``NO_ITEM`` after the end of a list; a user without any row
-        has an empty list.
+        int32 (n_users, longest list), ``NO_ITEM`` after the end of a list; users without rows have
+        an empty list.
 
     Raises:
-        UserError: if an item is not in the catalogue, or a list holds an item or a rank twice.
+        UserError: if an item is not in the catalogue, or a list has an item or a rank twice.
     """
     users = encode(recommendations["user_id"], truth.user_ids)
     items = encode(recommendations["item_id"], truth.item_ids)
@@ -160,7 +161,9 @@ def ranked_lists(recommendations: pd.DataFrame, truth: GroundTruth) -> np.ndarra
     first = np.searchsorted(users, 0)
     users, items, ranks = users[first:], items[first:], ranks[first:]
     if bool(((np.diff(users) == 0) & (np.diff(ranks) == 0)).any()):
-        raise UserError("A recommendation list has the same rank twice: ranks count from 1 up.")
+        raise UserError(
+            "A recommendation list has the same rank twice; ranks must be 1, 2, 3 and so on."
+        )
     lengths = np.bincount(users, minlength=truth.n_users)
     starts = np.cumsum(lengths) - lengths
     lists = np.full((truth.n_users, max(int(lengths.max(initial=0)), 1)), NO_ITEM, dtype=np.int32)
@@ -170,7 +173,7 @@ def ranked_lists(recommendations: pd.DataFrame, truth: GroundTruth) -> np.ndarra
 
 
 def padded(item_values: np.ndarray, fill: float) -> np.ndarray:
-    """Return the per-item values with one more entry, which ``NO_ITEM`` then reads."""
+    """Append one entry to per-item values, so that indexing with ``NO_ITEM`` returns ``fill``."""
     return np.append(item_values, np.asarray(fill, dtype=item_values.dtype))
 
 
@@ -184,9 +187,9 @@ def _require_known(codes: np.ndarray, values: pd.Series, table: str, reference: 
     if unknown.any():
         column = reference.removesuffix("_groups") + "_id"
         raise UserError(
-            f"{table}, column {column}: {int(unknown.sum())} rows hold an id that"
-            f" {reference} lacks, for example {values[unknown].iloc[0]!r}. Both must come from"
-            " the same run of behaviour_cleaning; run that pipeline and the models again."
+            f"{table}, column {column}: {int(unknown.sum())} rows have an id that is not in"
+            f" {reference}, for example {values[unknown].iloc[0]!r}. Both must come from the same"
+            " run of behaviour_cleaning: run that pipeline and the models again."
         )
 
 
@@ -196,8 +199,8 @@ def _require_distinct(lists: np.ndarray, truth: GroundTruth) -> None:
     if repeated.any():
         user = truth.user_ids[np.flatnonzero(repeated)[0]]
         raise UserError(
-            f"recommendations: the list of user {user!r} holds an item twice, which would count a"
-            " hit twice. A model must recommend each item at most once."
+            f"recommendations: the list of user {user!r} has an item twice, so a hit would count"
+            " twice. A model must recommend each item at most once."
         )
 
 
@@ -212,4 +215,5 @@ def _known_pairs(interactions: pd.DataFrame, user_ids: pd.Index, item_ids: pd.In
     users = encode(interactions["user_id"], user_ids)
     items = encode(interactions["item_id"], item_ids)
     known = (users >= 0) & (items >= 0)
-    return users[known] * len(item_ids) + items[known]
+    codes: np.ndarray = users[known] * len(item_ids) + items[known]
+    return codes

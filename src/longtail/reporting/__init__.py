@@ -1,1 +1,1 @@
-"""What people read: figures and the table in the terminal."""
+"""Reports: Plotly figures, terminal tables and the evaluation page."""

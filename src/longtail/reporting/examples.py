@@ -1,4 +1,4 @@
-"""Lists of a few users with titles, for people to read."""
+"""Example lists of a few users, with titles, for people to read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from longtail.behaviour.groups import draw_ids
 
 @dataclass(frozen=True)
 class Entry:
-    """One item as a person reads it.
+    """One item of a list.
 
     Attributes:
-        title: its title, or its id.
-        about: its summary or its keywords, "" without any.
-        item_group: its popularity group.
-        hit: whether the user went on to choose it.
+        title: title, or id where there is no title.
+        about: summary, or keywords, or "".
+        item_group: popularity group.
+        hit: whether the user chose the item in the test period.
     """
 
     title: str
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Example:
-    """What one user had, was shown by each model, and went on to choose."""
+    """History, recommendations of each model and test interactions of one user."""
 
     user_id: str
     n_history: int
@@ -38,12 +38,12 @@ class Example:
 
 
 def draw_users(user_groups: pd.DataFrame, evaluated: pd.Series, n: int, seed: int) -> list[str]:
-    """Draw evaluated quiet users at random, so that nobody picks the flattering ones.
+    """Draw evaluated quiet users at random, so that the examples are not hand-picked.
 
     Args:
         user_groups: user_id, user_group.
         evaluated: user ids of the test interactions.
-        n: how many; all where there are fewer.
+        n: number of users; all if there are fewer.
         seed: seed of the draw.
     """
     quiet = user_groups.loc[user_groups["user_group"] == "quiet", "user_id"]
@@ -64,13 +64,13 @@ def example_lists(
 
     Args:
         users: user ids.
-        history: user_id, item_id before the test period, in the order of time.
+        history: user_id, item_id before the test period, in time order per user.
         test_interactions: user_id, item_id.
         recommendations: user_id, item_id, rank by model.
         items: item_id, title.
         understanding: item_id, keywords, summary.
         item_groups: item_id, item_group.
-        length: items of a list, and of the latest of the history, that are shown.
+        length: number of items shown of each list, of the history and of the chosen items.
     """
     titles = items.set_index("item_id")["title"]
     described = understanding.set_index("item_id")

@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page that needs nothing else: no network, no further file."""
+"""The evaluation as one self-contained HTML page: no network, no other files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Rows = Sequence[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the page's tables: which value, under which heading."""
+    """A column of the page's tables: a heading and the value it shows."""
 
     heading: str
     metric: str
@@ -28,7 +28,7 @@ class Column:
 
 
 def quality_columns(suffix: str = "", cold: bool = True) -> list[Column]:
-    """Return the columns of the ranking quality, or with a suffix those of another variant."""
+    """Return the columns of ranking quality; a suffix selects a variant of the metrics."""
     columns = [
         Column("NDCG", f"ndcg{suffix}"),
         Column("Recall", f"recall{suffix}"),
@@ -71,15 +71,15 @@ def evaluation_page(
     baseline: str,
     confidence: float,
 ) -> str:
-    """Return the page.
+    """Render the page.
 
     Args:
         leaderboard: rows of the leaderboard.
         comparisons: rows of the comparisons with the baseline.
-        figures: figures by name, in the order of the page.
-        examples: lists of a few users.
+        figures: figures by name.
+        examples: example lists of a few users.
         k: list length of the tables.
-        baseline: the model that the others are compared with.
+        baseline: the model that all others are compared with.
         confidence: coverage of the intervals.
     """
     environment = Environment(
@@ -106,14 +106,15 @@ def evaluation_page(
 
 
 def figure_json(figure: go.Figure) -> Markup:
-    """Return a figure as JSON that is safe within a script element."""
+    """Return a figure as JSON that is safe inside a script element."""
     return Markup(figure.to_json().replace("<", "\\u003c"))
 
 
 def table(leaderboard: Rows, columns: Sequence[Column], k: int) -> dict[str, Any]:
-    """Return headings with support, and rows of cells of which the best of a column are marked.
+    """Return headings with their number of users, and one row of cells per model.
 
-    A cell is {value, interval, best}, None where the model has no value.
+    A cell is {value, interval, best}, or None where the model has no value; ``best`` marks the best
+    value of a column.
     """
     models = list(dict.fromkeys(row["model"] for row in leaderboard))
     found = [_by_model(leaderboard, column, k) for column in columns]
@@ -130,7 +131,7 @@ def table(leaderboard: Rows, columns: Sequence[Column], k: int) -> dict[str, Any
 
 
 def significance(comparisons: Rows, k: int) -> list[dict[str, Any]]:
-    """Return the comparisons of overall NDCG and tail recall, ready to print."""
+    """Return the comparisons of overall NDCG and tail recall, formatted for the page."""
     wanted = [("ndcg", "all"), ("recall", "tail")]
     labels = {("ndcg", "all"): f"NDCG@{k}", ("recall", "tail"): f"Tail Recall@{k}"}
     return [
@@ -161,7 +162,7 @@ def _by_model(leaderboard: Rows, column: Column, k: int) -> dict[str, dict[str, 
 
 
 def _best(rows: Mapping[str, dict[str, Any]], column: Column) -> float | None:
-    values = [row["value"] for row in rows.values()]
+    values: list[float] = [row["value"] for row in rows.values()]
     if column.higher_is_better is None:
         return None
     return max(values) if column.higher_is_better else min(values)

@@ -1,4 +1,4 @@
-"""The profile of the data as a table for the terminal."""
+"""The data profile as a table for the terminal."""
 
 from typing import Any
 
@@ -8,10 +8,14 @@ from rich.table import Table
 
 
 def profile_table(profile: dict[str, Any]) -> Table:
-    """Return what a person asks first about a data set, one line each."""
+    """Return the key figures of a data set, one per line."""
     totals = profile["totals"]
     table = Table(
-        title="The data", box=box.SIMPLE_HEAD, show_edge=False, show_header=False, padding=(0, 2)
+        title="Data profile",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        show_header=False,
+        padding=(0, 2),
     )
     table.add_column(no_wrap=True)
     table.add_column()
@@ -20,18 +24,18 @@ def profile_table(profile: dict[str, Any]) -> Table:
     filled = [f"{name} {100 * share:.0f} %" for name, share in profile["filled"].items()]
     rows = {
         "rows": f"{totals['rows_in']:,} read, {totals['rows_kept']:,} kept",
-        "taken out": ", ".join(rejected) or "none",
-        "users": f"{totals['users']:,} with {totals['mean_history']:.1f} items on average, "
-        f"half of them {totals['median_history']:g} or fewer",
-        "items": f"{totals['items']:,}, of them {totals['unused_items']:,} unused and "
-        f"{totals['rare_items']:,} with 1 to 5 interactions",
+        "rejected": ", ".join(rejected) or "none",
+        "users": f"{totals['users']:,} with {totals['mean_history']:.1f} items on average (median "
+        f"{totals['median_history']:g})",
+        "items": f"{totals['items']:,}: {totals['unused_items']:,} without interactions, "
+        f"{totals['rare_items']:,} with 1 to 5",
         "interactions": f"{totals['pairs']:,} user-item pairs, density "
         f"{100 * totals['density']:.3f} %",
         "head and tail": f"{totals['head_items']:,} head items have "
         f"{100 * totals['head_share']:.1f} % of the interactions, {totals['tail_items']:,} tail "
-        f"items {100 * totals['tail_share']:.1f} %; Gini {totals['gini']:.3f}",
+        f"items have {100 * totals['tail_share']:.1f} %; Gini {totals['gini']:.3f}",
         "time": f"{months[0]} to {months[-1]}" if months else "no calendar times",
-        "filled": ", ".join(filled),
+        "filled fields": ", ".join(filled),
     }
     for name, text in rows.items():
         table.add_row(name, text)

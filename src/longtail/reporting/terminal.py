@@ -1,4 +1,4 @@
-"""The leaderboard as a table for the terminal."""
+"""Leaderboard, costs and cold-start results as tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -22,18 +22,18 @@ class _Column(NamedTuple):
     user_group: str = "all"
 
 
-def leaderboard_table(leaderboard: Rows, k: int = 20, baseline: str = "als") -> Table:
-    """Return the headline figures, one row a model: the best in bold, below it times the baseline.
+def leaderboard_table(leaderboard: Rows, k: int, baseline: str) -> Table:
+    """Return the main metrics, one row per model: best in bold, ratios to the baseline below.
 
     Args:
         leaderboard: rows of the leaderboard.
         k: list length.
-        baseline: the model to which the second lines relate.
+        baseline: the model that the ratios refer to.
     """
     models = list(dict.fromkeys(row["model"] for row in leaderboard))
     columns = _columns(leaderboard, k)
     table = Table(
-        title=f"Ranking quality at {k} (x is the ratio to {baseline}; best in bold)",
+        title=f"Ranking quality at K = {k} (x: ratio to {baseline}; best in bold)",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         padding=0,
@@ -47,22 +47,23 @@ def leaderboard_table(leaderboard: Rows, k: int = 20, baseline: str = "als") -> 
     return table
 
 
-def hybrid_summary(
-    comparisons: Rows, k: int = 20, model: str = "hybrid", baseline: str = "als"
+def comparison_summary(
+    comparisons: Rows, k: int, baseline: str, confidence: float, model: str = "hybrid"
 ) -> str:
-    """Say in one line what a model did to tail and head recall relative to the baseline.
+    """Summarise in one line how a model changes tail and head recall against the baseline.
 
     Args:
         comparisons: rows of the comparisons.
         k: list length.
-        model: the model that the line is about.
         baseline: the model that it is compared with.
+        confidence: coverage of the intervals.
+        model: the model that the line is about.
 
     Returns:
-        The sentence, empty where the two were not compared.
+        The sentence, "" if the two were not compared.
     """
     parts = [
-        f"{group} Recall@{k} {_change(row)}"
+        f"{group} Recall@{k} {_change(row, confidence)}"
         for group in ("tail", "head")
         for row in comparisons
         if (row["model"], row["baseline"], row["metric"], row["k"])
@@ -72,25 +73,27 @@ def hybrid_summary(
     return f"{model} against {baseline}: {', '.join(parts)}." if parts else ""
 
 
-def print_leaderboard(leaderboard: Rows, comparisons: Rows, k: int, baseline: str) -> None:
-    """Print the table and the line of words below it to the standard output."""
+def print_leaderboard(
+    leaderboard: Rows, comparisons: Rows, k: int, baseline: str, confidence: float
+) -> None:
+    """Print the leaderboard, and the summary of the hybrid below it."""
     _print(leaderboard_table(leaderboard, k, baseline))
-    Console().print(hybrid_summary(comparisons, k, baseline=baseline), soft_wrap=True)
+    Console().print(comparison_summary(comparisons, k, baseline, confidence), soft_wrap=True)
 
 
 def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: int) -> None:
-    """Print what every model costs beside its quality, one row a model.
+    """Print quality and costs, one row per model.
 
     Args:
         leaderboard: rows of the leaderboard.
-        costs: fit_seconds, model_bytes and milliseconds_per_user by model; any may be missing.
+        costs: fit_seconds, milliseconds_per_user and model_bytes of each model; any may be missing.
         k: list length.
     """
     quality = [_Column(f"NDCG@{k}", "ndcg"), _Column(f"tail Recall@{k}", "recall", "tail")]
     values = [_values(leaderboard, column, k) for column in quality]
-    table = Table(title="What the models cost", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(title="Quality and cost of the models", box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("model", no_wrap=True)
-    for header in (*(column.header for column in quality), "seconds to fit", "ms a user", "MB"):
+    for header in (*(column.header for column in quality), "seconds to fit", "ms per user", "MB"):
         table.add_column(header, justify="right")
     for model in dict.fromkeys(row["model"] for row in leaderboard):
         spent = costs.get(model, {})
@@ -106,10 +109,10 @@ def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: 
 
 
 def print_candidate_pools(rows: Rows, k: int) -> None:
-    """Print NDCG of every model among new items, warm items and all, one row a model."""
+    """Print NDCG among new, warm and all items, one row per model."""
     pools = list(dict.fromkeys(row["candidates"] for row in rows))
     table = Table(
-        title=f"NDCG@{k} by what may be recommended",
+        title=f"NDCG@{k} by candidate pool",
         box=box.SIMPLE_HEAD,
         show_edge=False,
     )
@@ -124,10 +127,10 @@ def print_candidate_pools(rows: Rows, k: int) -> None:
 
 
 def print_folding_in(rows: Rows, k: int) -> None:
-    """Print NDCG of every model by the interactions a new user was given, one row a model."""
+    """Print NDCG of new users by history length, one row per model."""
     lengths = sorted({row["n_folded_in"] for row in rows})
     table = Table(
-        title=f"NDCG@{k} of new users, by items given",
+        title=f"NDCG@{k} of new users by history length",
         box=box.SIMPLE_HEAD,
         show_edge=False,
     )
@@ -146,7 +149,7 @@ def print_folding_in(rows: Rows, k: int) -> None:
 
 
 def print_rows(title: str, rows: Rows) -> None:
-    """Print plain rows as a table, numbers to four digits; nothing without rows."""
+    """Print rows as a table, numbers with four significant digits; nothing if there are no rows."""
     if not rows:
         return
     table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False)
@@ -160,7 +163,7 @@ def print_rows(title: str, rows: Rows) -> None:
 
 
 def _print(table: Table) -> None:
-    """Print a table without cutting its cells, also where it is wider than the terminal."""
+    """Print a table without truncating its cells, even if it is wider than the terminal."""
     console = Console()
     needed = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum
     if needed > console.width:
@@ -203,9 +206,9 @@ def _cell(by_model: dict[str, float], model: str, baseline: str) -> Text:
     return cell
 
 
-def _change(row: dict[str, Any]) -> str:
+def _change(row: dict[str, Any], confidence: float) -> str:
     low, high = row["ratio_ci_low"], row["ratio_ci_high"]
     if row["ratio"] is None or low is None or high is None:
         return f"{row['baseline_value']:.4f} → {row['value']:.4f}"
     change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (row["ratio"], low, high))
-    return f"{change} (95 % interval {low} to {high})"
+    return f"{change} ({100 * confidence:g} % interval {low} to {high})"

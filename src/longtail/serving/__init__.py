@@ -1,1 +1,1 @@
-"""The fitted hybrid outside of the pipelines: lists for known and unknown users, on request."""
+"""The fitted hybrid outside of the pipelines: ranked lists for users on request."""

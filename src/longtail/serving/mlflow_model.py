@@ -1,4 +1,4 @@
-"""The hybrid as an MLflow model: MLflow runs this file to load it, so that nothing is pickled."""
+"""The hybrid as an MLflow model from code: MLflow runs this file, and nothing is pickled."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 from threadpoolctl import threadpool_limits
 
 from longtail.errors import UserError
-from longtail.serving.hybrid import ServedHybrid
+from longtail.serving.storage import load_hybrid
 
 ARTIFACT = "hybrid"
 SIGNATURE = ModelSignature(
@@ -44,11 +44,11 @@ SIGNATURE = ModelSignature(
 
 
 class HybridModel(PythonModel):
-    """One row of the input is one request; its list is the rows of the output with its number."""
+    """Answers requests: each row of the input is one, numbered in the output."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the hybrid, and answer once so that the first request is as quick as the others."""
-        self._served = ServedHybrid.load(Path(context.artifacts[ARTIFACT]))
+        """Load the hybrid and warm it up with one request."""
+        self._served = load_hybrid(Path(context.artifacts[ARTIFACT]))
         self._served.recommend(item_ids=[str(self._served.histories.item_ids[0])])
 
     def predict(
@@ -60,18 +60,18 @@ class HybridModel(PythonModel):
         """Return request, item_id, rank, score, title, reason.
 
         Args:
-            context: of MLflow.
-            model_input: user_id, or item_ids (a list) for a user whom the model does not know;
-                text, a sentence, for somebody who says what to look for.
+            context: context of MLflow, not used.
+            model_input: user_id; or item_ids, the history of an unknown user; and text, what the
+                user is looking for.
             params: ``k``, the length of the lists; ``new_item_ids`` and ``new_item_texts``, items
-                that are not in the catalogue and are ranked too.
+                that are not in the catalogue, to be ranked too.
 
         Raises:
             UserError: the request cannot be answered.
         """
         given = params or {}
         k, new_items = int(given.get("k", 10)), _new_items(given)
-        # One request is little arithmetic: threads for it cost more than they save.
+        # A request is too little work for threads.
         with threadpool_limits(1):
             lists = [
                 self._served.recommend(
@@ -89,17 +89,18 @@ class HybridModel(PythonModel):
 
 
 def _new_items(params: dict[str, Any]) -> dict[str, str]:
+    """Return the texts of new items by id."""
     ids, texts = (list(params.get(name, [])) for name in ("new_item_ids", "new_item_texts"))
     if len(ids) != len(texts):
         raise UserError(
-            f"new_item_ids has {len(ids)} entries and new_item_texts {len(texts)}: give each new"
-            " item one text."
+            f"new_item_ids has {len(ids)} entries and new_item_texts has {len(texts)}. Give one"
+            " text for each new item."
         )
     return dict(zip(map(str, ids), map(str, texts), strict=True))
 
 
 def _given(value: Any) -> Any:
-    """Return None for the ways in which a table says that a cell is empty."""
+    """Return None for an empty cell of a table, else the value."""
     return None if value is None or value is pd.NA or isinstance(value, float) else value
 
 

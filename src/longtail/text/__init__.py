@@ -1,1 +1,1 @@
-"""Item text, its encoding by language models, and what is built on the vectors."""
+"""Item texts, their encoding by language models, and the adaptation of the vectors."""

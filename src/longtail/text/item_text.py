@@ -1,4 +1,4 @@
-"""Item text: one readable string from all filled fields of an item."""
+"""Item text: one string from the text fields of an item."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pandas as pd
 
 
 def compose_item_text(items: pd.DataFrame, fields: Sequence[str], max_characters: int) -> pd.Series:
-    """Join the filled text fields of each item to sentences, in the given order.
+    """Join the non-empty text fields of each item, in the given order, each ended by a full stop.
 
     Args:
-        items: one row an item; text columns hold "" where nothing is known.
-        fields: columns to use; the most telling first, since the text is cut at the end.
-        max_characters: length at which the text is cut.
+        items: one row per item; empty fields hold "" or a missing value.
+        fields: columns to use, the most informative first, since the text is cut at its end.
+        max_characters: maximum length of a text.
 
     Returns:
-        One string a row, "" for an item without any text.
+        (n_items,) strings, "" for an item without any text.
     """
     text = pd.Series("", index=items.index)
     for field in fields:
@@ -28,12 +28,12 @@ def compose_item_text(items: pd.DataFrame, fields: Sequence[str], max_characters
 def add_understanding(
     texts: pd.Series, understanding: pd.DataFrame, columns: Sequence[str]
 ) -> pd.Series:
-    """Put what is understood of the items before their texts, since encoders cut at the end.
+    """Prepend keywords or summaries to the texts; encoders cut texts at their end.
 
     Args:
         texts: (n_items,) strings.
-        understanding: a row an item, in the same order.
-        columns: which of its columns are put there; "" adds nothing.
+        understanding: one row per item, in the same order.
+        columns: columns of ``understanding`` to prepend; empty values add nothing.
     """
     for column in reversed(columns):
         value = understanding[column].to_numpy().astype(object)

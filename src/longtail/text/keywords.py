@@ -1,4 +1,4 @@
-"""Keywords: the words and short phrases of an item's own text that are closest to its meaning."""
+"""Keywords: words and short phrases of an item's text whose vectors are closest to the item's."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 SEPARATOR = ", "
-# Items at once, and the phrases closest to an item among which its keywords are chosen.
-BLOCK = 512
+# Items processed at once.
+ITEMS_AT_ONCE = 512
+# Closest phrases of an item, among which its keywords are chosen.
 SHORTLIST = 20
-# A word with the digits, hyphens and apostrophes within it, or one other sign.
+# A word with inner digits, hyphens and apostrophes, or any other single character.
 TOKEN = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 LETTERS = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 
 
 def words_in(text: str) -> Iterator[str | None]:
-    """Yield the telling words of a text in lower case, None in place of anything else.
+    """Yield the content words of a text in lower case, None in place of anything else.
 
-    A telling word is made of letters, has three of them (two in scripts other than Latin) and is no
+    A content word consists of letters, at least three of them if all are ASCII, and is not an
     English stop word.
     """
     for token in TOKEN.findall(text.lower()):
         long_enough = len(token) > 2 or not token.isascii()
-        telling = long_enough and LETTERS.fullmatch(token) and token not in ENGLISH_STOP_WORDS
-        yield token if telling else None
+        is_word = long_enough and LETTERS.fullmatch(token) and token not in ENGLISH_STOP_WORDS
+        yield token if is_word else None
 
 
 def phrases_in(text: str) -> Iterator[str]:
-    """Yield the telling words of a text, and each two that stand side by side."""
+    """Yield the content words of a text and each pair of adjacent ones."""
     former = None
     for word in words_in(text):
         if word:
@@ -46,19 +47,19 @@ def phrases_in(text: str) -> Iterator[str]:
 
 
 def common_phrases(texts: Sequence[str], most: int) -> list[str]:
-    """Return the words and phrases of the most texts, without those of more than half of them.
+    """Return the most frequent words and phrases, without those in more than half of the texts.
 
     Args:
         texts: (n_items,) strings.
-        most: phrases at most.
+        most: maximum number of phrases.
     """
     counts = Counter(phrase for text in texts for phrase in set(phrases_in(text)))
-    telling = [phrase for phrase, count in counts.items() if 2 * count <= len(texts)]
-    return sorted(telling, key=lambda phrase: (-counts[phrase], phrase))[:most]
+    specific = [phrase for phrase, count in counts.items() if 2 * count <= len(texts)]
+    return sorted(specific, key=lambda phrase: (-counts[phrase], phrase))[:most]
 
 
 def phrases_held(texts: Sequence[str], phrases: Sequence[str]) -> sp.csr_array:
-    """Return (n_items, n_phrases) float32 ones where a text holds a phrase."""
+    """Return (n_items, n_phrases) float32, 1 where a text contains a phrase."""
     if not len(phrases):
         return sp.csr_array((len(texts), 0), dtype=np.float32)
     columns = {phrase: column for column, phrase in enumerate(phrases)}
@@ -75,24 +76,26 @@ def choose_keywords(
     most: int,
     diversity: float,
 ) -> NDArray[np.int64]:
-    """Return the phrases of each item that are close to its vector and unlike each other.
+    """Return the phrases of each item that are close to its vector and dissimilar to each other.
 
-    Candidates of the own text ranked by cosine as in KeyBERT (Grootendorst, 2020), by maximal
-    marginal relevance (Carbonell, Goldstein: The Use of MMR, SIGIR 1998).
+    Phrases of the item's text ranked by cosine as in KeyBERT (Grootendorst, 2020), with maximal
+    marginal relevance (Carbonell, Goldstein: The Use of MMR, SIGIR 1998); vectorised over items,
+    which the package keybert is not.
 
     Args:
         items: (n_items, d) unit vectors.
         phrases: (n_phrases, d) unit vectors of the same encoder.
-        held: (n_items, n_phrases) non-zero where an item's text holds a phrase.
-        most: keywords of an item at most.
-        diversity: 0 takes the closest, towards 1 those unlike the ones already taken.
+        held: (n_items, n_phrases) non-zero where the text of an item contains a phrase.
+        most: maximum number of keywords of an item.
+        diversity: from 0, which takes the closest phrases, to 1, which takes those least similar
+            to the ones already chosen.
 
     Returns:
-        (n_items, most) phrase indices, the best first; -1 where there are no more.
+        (n_items, most) phrase indices, best first, padded with -1.
     """
     chosen = np.full((len(items), most), -1, dtype=np.int64)
-    for start in range(0, len(items) if len(phrases) else 0, BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(items) if len(phrases) else 0, ITEMS_AT_ONCE):
+        rows = slice(start, start + ITEMS_AT_ONCE)
         closeness = items[rows] @ phrases.T
         closeness[held[rows].toarray() == 0] = -np.inf
         chosen[rows] = _marginally_relevant(closeness, phrases, most, diversity)
@@ -102,43 +105,43 @@ def choose_keywords(
 def _marginally_relevant(
     closeness: NDArray[np.float32], phrases: NDArray[np.float32], most: int, diversity: float
 ) -> NDArray[np.int64]:
-    """Return (n, most) columns of closeness, one after the other; -1 below minus infinity."""
+    """Return (n, most) columns of closeness by maximal marginal relevance, padded with -1."""
     size = min(SHORTLIST, closeness.shape[1])
     columns = np.argpartition(-closeness, size - 1, axis=1)[:, :size]
     relevance = np.take_along_axis(closeness, columns, axis=1)
     vectors = phrases[columns]
-    alike = vectors @ vectors.transpose(0, 2, 1)
-    likeness = np.full_like(relevance, -1)
-    everyone = np.arange(len(closeness))
+    similarity = vectors @ vectors.transpose(0, 2, 1)
+    redundancy = np.full_like(relevance, -1)
+    rows = np.arange(len(closeness))
     chosen = np.full((len(closeness), most), -1, dtype=np.int64)
     for place in range(min(most, size)):
-        score = (1 - diversity) * relevance - diversity * likeness
+        score = (1 - diversity) * relevance - diversity * redundancy
         best = score.argmax(axis=1)
-        there = np.isfinite(score[everyone, best])
-        chosen[there, place] = columns[everyone, best][there]
-        relevance[everyone, best] = -np.inf
-        likeness = np.maximum(likeness, alike[everyone, best])
+        there = np.isfinite(score[rows, best])
+        chosen[there, place] = columns[rows, best][there]
+        relevance[rows, best] = -np.inf
+        redundancy = np.maximum(redundancy, similarity[rows, best])
     return chosen
 
 
 def join_keywords(chosen: NDArray[np.int64], phrases: Sequence[str]) -> list[str]:
-    """Return the keywords of each item as one string, joined by commas; "" without any.
+    """Return the keywords of each item, joined by commas; "" where there is none.
 
     Args:
-        chosen: (n_items, most) phrase indices, -1 for none.
+        chosen: (n_items, most) phrase indices, padded with -1.
         phrases: the phrases.
     """
-    return [SEPARATOR.join(phrases[place] for place in row if place >= 0) for row in chosen]
+    return [SEPARATOR.join(phrases[index] for index in row if index >= 0) for row in chosen]
 
 
 @dataclass(frozen=True)
 class KeywordTable:
-    """The keywords of all items, and which texts hold them.
+    """The keywords of all items, and the texts that contain them.
 
     Attributes:
         vocabulary: (n_words,) distinct keywords.
-        weights: (n_items, n_words) one over the place of a keyword among the item's own.
-        held: (n_items, n_words) ones where an item's text holds a word, keyword of it or not.
+        weights: (n_items, n_words) reciprocal rank of a keyword among those of the item.
+        held: (n_items, n_words) 1 where the text of an item contains a word.
     """
 
     vocabulary: NDArray[np.object_]
@@ -147,7 +150,7 @@ class KeywordTable:
 
     @classmethod
     def of(cls, texts: pd.Series, keywords: pd.Series) -> KeywordTable:
-        """Return the table of (n_items,) texts and keywords, both in catalogue order."""
+        """Return the table of (n_items,) texts and keywords (joined by commas)."""
         own = keywords.str.split(SEPARATOR).explode()
         own = own[own != ""]
         codes, vocabulary = pd.factorize(own, sort=True)
@@ -161,7 +164,7 @@ class KeywordTable:
         )
 
     def with_texts(self, texts: Sequence[str]) -> KeywordTable:
-        """Return the table with more texts at its end, which have no keywords of their own."""
+        """Return the table with texts appended that have no keywords of their own."""
         none = sp.csr_array((len(texts), len(self.vocabulary)), dtype=np.float32)
         held = phrases_held(texts, list(self.vocabulary))
         return replace(

@@ -1,4 +1,4 @@
-"""One-line summaries of item texts, written by a small generative language model."""
+"""One-line summaries of item texts by a small generative language model."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ def summarise(
 ) -> list[str]:
     """Return one line for each text, "" for an empty one.
 
-    What was written before for the same text by the same model is taken from ``known``; each batch
-    of new lines goes there as soon as it is written, so that nothing is written twice after a kill.
+    Summaries that the same model wrote for the same text are read from ``known``. Each batch of new
+    ones is stored there at once, so that an interrupted run resumes.
 
     Args:
         texts: item texts.
-        generator: writes what is new.
-        known: store of lines as UTF-8 bytes, by a hash of all that they depend on.
+        generator: writes missing summaries.
+        known: store of summaries as UTF-8 bytes, by a hash of text, prompt and model.
     """
     keys = {text: _key(text, generator) for text in dict.fromkeys(texts) if text}
     found = {text: known.get(key) for text, key in keys.items()}
     lines = {text: _as_text(arrays) for text, arrays in found.items() if arrays is not None}
     missing = [text for text in keys if text not in lines]
     prompts = [PROMPT.format(text=text) for text in missing]
-    for place, written in chain.from_iterable(generator.write(prompts, "Summaries")):
-        text, line = missing[place], one_line(written)
+    for index, written in chain.from_iterable(generator.write(prompts, "Writing summaries")):
+        text, line = missing[index], one_line(written)
         lines[text] = line
         known[keys[text]] = {SUMMARY: np.frombuffer(line.encode(), dtype=np.uint8)}
     return [lines.get(text, "") for text in texts]
 
 
 def one_line(written: str) -> str:
-    """Return the first line that is not blank, without the space and the quotes around it."""
+    """Return the first non-blank line, without surrounding spaces and quotes."""
     lines = (line.strip().strip('"').strip() for line in written.splitlines())
     return next(filter(None, lines), "")
 

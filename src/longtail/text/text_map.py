@@ -1,4 +1,4 @@
-"""The way from a text to the vector that an item with this text would have in the catalogue."""
+"""Maps a new text to the language vector that a catalogue item with this text would have."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
-from longtail.text.adaptation import adapt_texts
-from longtail.text.encoder import EncoderParameters, TextEncoder
+from longtail.text.encoder import TextEncoder
+from longtail.text.encoder_parameters import EncoderParameters
+from longtail.text.item_tower import adapt_texts
 from longtail.text.whitening import Whitening
 
-# Names of what the adaptation learned, among the arrays of the adapted vectors.
+# Prefix of the arrays of the adaptation, among those of the adapted vectors.
 LEARNED = "adaptation."
 
 
 @dataclass(frozen=True)
 class TextMap:
-    """The language model with the whitening and the adaptation that the catalogue's vectors had.
+    """The language model with the whitening and the adaptation of the catalogue's vectors.
 
     Attributes:
-        encoder: the language model and its settings; it is loaded when the first text comes.
-        language: the whitening of the language model's vectors.
-        adapted: adaptation to behaviour and the whitening after it; empty where the catalogue's
-            vectors are not adapted.
+        encoder: the language model and its settings; loaded with the first text.
+        language: the whitening of the frozen vectors.
+        adapted: the adaptation and the whitening after it; empty where the catalogue uses frozen
+            vectors.
     """
 
     encoder: EncoderParameters
@@ -38,9 +39,9 @@ class TextMap:
         return TextEncoder(self.encoder)
 
     def vectors(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return (len(texts), d) vectors of unit length as the catalogue has them, and the frozen.
+        """Return the vectors of texts as the catalogue uses them, and the frozen ones.
 
-        An empty text has zero vectors.
+        Both are (len(texts), d) float32 of unit length; zeros for an empty text.
         """
         known = np.array([text.strip() != "" for text in texts])
         frozen = Whitening.from_arrays(self.language).apply(self._model.encode(texts), known)

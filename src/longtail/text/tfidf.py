@@ -1,4 +1,4 @@
-"""TF-IDF vectors of the item texts: the reference for what a language model adds."""
+"""TF-IDF vectors of item texts, the reference for what a language model adds."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 def tfidf_vectors(
     texts: pd.Series, reference: NDArray[np.bool_], dimensions: int, seed: int
 ) -> NDArray[np.float32]:
-    """Weigh words and word pairs by TF-IDF and reduce them by a truncated SVD.
+    """Return TF-IDF vectors of words and word pairs, reduced by a truncated SVD.
 
     Deerwester, Dumais, Furnas, Landauer, Harshman: Indexing by Latent Semantic Analysis, 1990.
 
     Args:
         texts: (n_items,) strings, "" for an item without a text.
-        reference: (n_items,) items that words, their weights and the axes are taken from: those of
-            the training period, so that nothing is learned from items of the future.
-        dimensions: axes kept; fewer where fewer items or words allow.
+        reference: (n_items,) items of the training period, which vocabulary, weights and axes are
+            fitted on.
+        dimensions: number of axes; fewer if there are fewer items or words.
         seed: seed of the randomised SVD (Halko, Martinsson, Tropp, 2011).
 
     Returns:
         (n_items, at most ``dimensions``) float32; zeros for an item without a known word.
 
     Raises:
-        ValueError: no text of a reference item holds a word.
+        ValueError: no text of a reference item contains a word.
     """
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=1, dtype=np.float32)
     vectorizer.fit(texts[reference])
     words = vectorizer.transform(texts)
     size = min(dimensions, int(reference.sum()), words.shape[1])
     svd = TruncatedSVD(size, random_state=seed).fit(words[np.flatnonzero(reference)])
-    return svd.transform(words).astype(np.float32)
+    vectors: NDArray[np.float32] = svd.transform(words).astype(np.float32)
+    return vectors

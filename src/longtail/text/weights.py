@@ -1,11 +1,12 @@
-"""Weights of language models: where they are, what they are known by, how they are opened."""
+"""Weights of language models: locating, fingerprinting and loading them."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from longtail.errors import UserError
+from longtail.files import file_state
 
 PACKAGE_PREFIX = "package:"
 GGUF = ".gguf"
@@ -22,14 +24,14 @@ GGUF_NEEDS = ("gguf", "accelerate")
 def resolve_model(model: str, parameter: str) -> str:
     """Return the folder, GGUF file or hub id that a model parameter names.
 
-    A package holds its weights in the folder ``model`` or in one GGUF file. It is not imported.
+    A package holds its weights in the folder ``model`` or in a GGUF file; it is not imported.
 
     Args:
         model: a local folder, a GGUF file, a hub id, or ``package:<name>``.
-        parameter: name of the parameter that says so, for the message of an error.
+        parameter: name of the parameter, for error messages.
 
     Raises:
-        UserError: the package that should hold the weights is not installed, or holds none.
+        UserError: the package is not installed, or holds no weights.
     """
     if not model.startswith(PACKAGE_PREFIX):
         return model
@@ -50,7 +52,7 @@ def resolve_model(model: str, parameter: str) -> str:
 
 
 def packages_of(model: str) -> tuple[str, ...]:
-    """Return the distributions that a model parameter needs, beside those that every model does."""
+    """Return the distributions that a model needs in addition to those of every model."""
     if not model.startswith(PACKAGE_PREFIX):
         return ()
     carriers = packages_distributions().get(model.removeprefix(PACKAGE_PREFIX), [])
@@ -61,14 +63,14 @@ def packages_of(model: str) -> tuple[str, ...]:
 def _folder_of(package: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(package)
-    except (ModuleNotFoundError, ValueError):  # of a dotted name without a parent, of no name
+    except (ModuleNotFoundError, ValueError):  # no such parent package, or an empty name
         return None
     folders = spec.submodule_search_locations if spec else None
     return Path(folders[0]) if folders else None
 
 
 def pretrained(location: str) -> tuple[str, dict[str, str]]:
-    """Return what ``from_pretrained`` takes: a folder or hub id, and the GGUF file in it if any.
+    """Return the arguments of ``from_pretrained``: folder or hub id, and the GGUF file if any.
 
     Raises:
         ImportError: the packages that read GGUF files are not installed.
@@ -77,14 +79,14 @@ def pretrained(location: str) -> tuple[str, dict[str, str]]:
         return location, {}
     if missing := [name for name in GGUF_NEEDS if importlib.util.find_spec(name) is None]:
         raise ImportError(
-            f"GGUF files need {' and '.join(missing)}. Install them with pip install longtail[gguf]"
+            f"GGUF files need {' and '.join(missing)}. Run pip install longtail[gguf]"
         )
     return str(Path(location).parent), {"gguf_file": Path(location).name}
 
 
 @contextmanager
 def named_in_errors(model: str, parameter: str) -> Iterator[None]:
-    """Say of an error in loading which model it was, and which parameter names it.
+    """Name the model and its parameter in errors of loading.
 
     Raises:
         UserError: the model cannot be loaded.
@@ -99,13 +101,13 @@ def named_in_errors(model: str, parameter: str) -> Iterator[None]:
 
 
 def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
-    """Return the tokenizer and the model of transformers that a model parameter names.
+    """Return the tokenizer and the transformers model that a parameter names.
 
     Args:
         model: a local folder, a GGUF file, a hub id, or ``package:<name>``.
-        parameter: name of the parameter that says so, for the message of an error.
-        kind: class of transformers that reads it, ``AutoModel`` or ``AutoModelForCausalLM``.
-        dtype: of the weights.
+        parameter: name of the parameter, for error messages.
+        kind: class of transformers that loads it, ``AutoModel`` or ``AutoModelForCausalLM``.
+        dtype: dtype of the weights.
 
     Raises:
         UserError: the model cannot be loaded.
@@ -123,30 +125,39 @@ def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) 
 
 
 def model_options(file: dict[str, str], dtype: torch.dtype) -> dict[str, Any]:
-    """Return the further arguments that load a model's weights in a precision.
+    """Return the arguments of ``from_pretrained`` that set the precision.
 
     Args:
-        file: the GGUF file as ``pretrained`` names it, or nothing.
-        dtype: of the weights.
+        file: the GGUF file as returned by ``pretrained``; may be empty.
+        dtype: dtype of the weights.
     """
     if not file:
         return {"dtype": dtype}
     from transformers import GgufConfig  # noqa: PLC0415 heavy import
 
-    # Weights that stay packed are computed in float32, whatever the precision.
+    # Packed weights would be computed in float32, whatever the precision.
     return {"dtype": dtype, "quantization_config": GgufConfig(dequantize=True)} | file
 
 
+def resolved_precision(precision: str) -> str:
+    """Return the precision that a parameter means on this machine: float32, bfloat16 or int8."""
+    return _automatic_precision() if precision == "auto" else precision
+
+
+@cache
+def _automatic_precision() -> str:
+    """Return bfloat16 where the processor computes in it, else float32."""
+    fast_bfloat16 = torch.cuda.is_available() or "avx512_bf16" in _processor_flags()
+    return "bfloat16" if fast_bfloat16 else "float32"
+
+
 def best_precision(precision: str) -> torch.dtype:
-    """Return the torch dtype of a precision parameter on this machine."""
-    if precision == "auto":
-        fast_bfloat16 = torch.cuda.is_available() or "avx512_bf16" in _processor_flags()
-        return torch.bfloat16 if fast_bfloat16 else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    """Return the torch dtype of the weights for a precision parameter on this machine."""
+    return torch.bfloat16 if resolved_precision(precision) == "bfloat16" else torch.float32
 
 
 def _processor_flags() -> set[str]:
-    """Return the instruction sets that Linux reports, or none elsewhere."""
+    """Return the instruction sets of the CPU on Linux, none elsewhere."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return set()
@@ -155,14 +166,62 @@ def _processor_flags() -> set[str]:
 
 
 def weights_fingerprint(location: str) -> str:
-    """Return a hash of the content of a local model's files, or the hub id itself."""
+    """Return a hash of the content of a local model's files, or a hub id with its commit.
+
+    Args:
+        location: a folder, a GGUF file or a hub id, as ``resolve_model`` returns it.
+    """
+    files = weight_files(location)
+    if not files:
+        return "@".join(filter(None, (location, hub_commit(location))))
+    return _content_hash(location, tuple(map(file_state, files)))
+
+
+def weights_state(model: str) -> list[tuple[str, int, int]] | str | None:
+    """Return what changes when the weights of a model parameter do, without reading them.
+
+    These are the states of local files, or the commit of a hub model in the local cache; None if
+    the weights are not on this machine.
+
+    Args:
+        model: a local folder, a GGUF file, a hub id, or ``package:<name>``.
+    """
+    try:
+        location = resolve_model(model, "model")
+    except UserError:  # A model that no node loads need not be installed.
+        return None
+    return list(map(file_state, weight_files(location))) or hub_commit(location)
+
+
+def weight_files(location: str) -> list[Path]:
+    """Return the files of a local model in the order of their names; none of a hub id."""
     place = Path(location)
-    if not place.exists():
-        return location
-    files = [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.is_file())
+    found = [place] if place.is_file() else sorted(place.rglob("*"))
+    return [path for path in found if path.is_file()]
+
+
+@cache
+def _content_hash(location: str, states: tuple[tuple[str, int, int], ...]) -> str:
+    """Return the hash of files; they are read again only after a change of their states."""
+    place = Path(location)
     digest = hashlib.sha256()
-    for path in files:
+    for name, _, _ in states:
+        path = Path(name)
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256")
         digest.update(f"{path.relative_to(place)} {content.hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def hub_commit(model: str) -> str | None:
+    """Return the commit of a hub model that the local cache holds, None where it holds none."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 heavy import
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    # sentence-transformers looks up names without an owner in its own.
+    for repository in (model, f"sentence-transformers/{model}"):
+        with suppress(HFValidationError):
+            found = try_to_load_from_cache(repository, "config.json")
+            if isinstance(found, str):
+                return Path(found).parent.name
+    return None

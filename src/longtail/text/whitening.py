@@ -1,7 +1,7 @@
 """Centring and whitening of language vectors.
 
-Language vectors crowd a narrow cone: most pairs of items look alike. Removing the mean and evening
-out the variances makes cosines tell items apart (WhitenRec, ICDE 2024).
+Language vectors lie in a narrow cone, so most pairs of items look similar. Removing the mean and
+equalising the variances makes cosines more discriminative (WhitenRec, ICDE 2024).
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Whitening:
-    """A fitted whitening: centre, rotate to principal axes, divide by ``sigma**strength``.
+    """A fitted whitening: centre, project on principal axes, divide by ``sigma**strength``.
+
+    The PCA of scikit-learn has no partial strength and does not normalise before and after.
 
     Attributes:
-        mean: (d,) float64 mean of the unit vectors that it was fitted on.
+        mean: (d,) float64 mean of the fitted unit vectors.
         axes: (d, k) float64 leading principal axes.
-        spread: (k,) float64 what each axis is divided by.
+        spread: (k,) float64 divisor of each axis.
     """
 
     mean: NDArray[np.float64]
@@ -43,7 +45,7 @@ class Whitening:
         Args:
             vectors: (n, d) float32.
             strength: 0 keeps the variances, 1 makes all equal.
-            dimensions: leading principal axes kept; fewer where fewer vectors allow.
+            dimensions: number of leading axes; fewer if there are fewer vectors.
 
         Raises:
             ValueError: there are fewer than two vectors.
@@ -55,19 +57,19 @@ class Whitening:
         variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
         leading = np.argsort(-variances)[: min(dimensions, len(centred))]
         leading = leading[variances[leading] > 1e-9 * variances.max()]
-        # The sign of an eigenvector is arbitrary: fix it, so that vectors are the same everywhere.
+        # The sign of an eigenvector is arbitrary; fixed, so that results do not depend on LAPACK.
         signs = np.sign(axes[np.abs(axes[:, leading]).argmax(axis=0), leading])
         return cls(mean, axes[:, leading] * signs, variances[leading] ** (strength / 2))
 
     def to_arrays(self) -> Arrays:
         """Return the whitening as named arrays."""
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        # Safetensors keep what lies in memory: it must lie row by row.
+        # Safetensors require C-contiguous arrays.
         return {f"{PREFIX}{name}": np.ascontiguousarray(part) for name, part in parts.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Whitening:
-        """Read what ``to_arrays`` returned."""
+        """Return the whitening that ``to_arrays`` wrote."""
         return cls(*(arrays[f"{PREFIX}{part.name}"] for part in fields(cls)))
 
     def apply(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -79,7 +81,9 @@ class Whitening:
 
 def _centred(vectors: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = unit_length(vectors).astype(np.float64) - mean
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    norms = np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    unit: NDArray[np.float64] = centred / norms
+    return unit
 
 
 def whiten(
@@ -89,15 +93,14 @@ def whiten(
     strength: float = 0.5,
     dimensions: int = 256,
 ) -> NDArray[np.float32]:
-    """Whiten vectors by those of the training period, see ``Whitening``.
+    """Whiten vectors with a ``Whitening`` fitted on items of the training period.
 
     Args:
         vectors: (n_items, d) float32.
-        known: (n_items,) whether an item has a text at all; the others become zero vectors.
-        reference: (n_items,) items that mean, axes and variances are computed from: those of the
-            training period, so that nothing is learned from items of the future.
+        known: (n_items,) whether an item has a text; the others become zero vectors.
+        reference: (n_items,) items of the training period, which the whitening is fitted on.
         strength: 0 keeps the variances, 1 makes all equal.
-        dimensions: leading principal axes kept; fewer where fewer items allow.
+        dimensions: number of leading axes; fewer if there are fewer items.
 
     Returns:
         (n_items, at most ``dimensions``) float32 of unit length.

@@ -1,11 +1,11 @@
-"""Wiring of the models that know behaviour alone."""
+"""Wiring of the collaborative-filtering baseline."""
 
 from kedro.pipeline import Pipeline
 
-from longtail.models import COLLABORATIVE
-from longtail.pipelines.recommenders import create_recommender_pipeline
+from longtail.pipelines.recommenders.pipeline import model_pipeline
+from longtail.pipelines.selection import ALS
 
 
 def create_pipeline() -> Pipeline:
-    """Tune, refit and recommend with ALS and the other collaborative models."""
-    return create_recommender_pipeline(COLLABORATIVE)
+    """Tune, refit and recommend with ALS of the library `implicit`."""
+    return model_pipeline(ALS, namespace="als_baseline")

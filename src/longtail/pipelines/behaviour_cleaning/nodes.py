@@ -10,9 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.behaviour import groups
-from longtail.behaviour.columns import map_columns
-from longtail.behaviour.interactions import InteractionSettings, clean_interactions
-from longtail.behaviour.items import ItemSettings, clean_items, standardise_price
+from longtail.behaviour.cleaning.columns import map_columns
+from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
+from longtail.behaviour.cleaning.interactions import clean_interactions
+from longtail.behaviour.cleaning.items import ItemSettings, clean_items
+from longtail.behaviour.histories import Histories, build_histories
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
 from longtail.behaviour.splits import (
@@ -24,10 +26,9 @@ from longtail.behaviour.splits import (
     fingerprint,
     fold_in_table,
     split_table,
-    trained_items,
 )
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
-from longtail.reporting.profile_figures import PLOTS
+from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +37,17 @@ def clean_behaviour(
     raw_interactions: ir.Table,
     raw_items: ir.Table,
     parameters: BehaviourCleaningParameters,
-) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
-    """Type and clean both files, and make sure that somebody can be evaluated.
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any], dict[str, Any]]:
+    """Type and clean both files, assign splits and check that they leave users to evaluate.
 
-    Everything that can make the input unusable is found here, before anything is written.
+    All checks of the input are made here, before anything is written.
 
     Returns:
-        interactions, rejected interactions, items, rejected items, cleaning report.
+        interactions, rejected interactions, items, rejected items, user-item pairs with the split
+        that each belongs to, split protocol, cleaning report.
 
     Raises:
-        UserError: When the input cannot be used.
+        UserError: if the input cannot be used.
     """
     item_columns = parameters.items_columns.model_dump()
     log_columns = parameters.interactions_columns.model_dump()
@@ -63,37 +65,31 @@ def clean_behaviour(
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
         "missing_timestamp"
     ):
-        # Rows without time were rejected for a temporal split that will not be made.
+        # Rows without a time were rejected for a temporal split, but the split is per user.
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
         assignment = _assign(log.events, parameters)
-    evaluation = count_evaluation(assignment, items.report["rows_kept"]) | {"reason": reason}
+    assignment = replace(assignment, reason=reason)
+    evaluation = count_evaluation(assignment, items.report["rows_kept"])
     check_evaluable(evaluation)
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
-    catalogue = standardise_price(items.items, trained_items(assignment))
-    return log.interactions, log.rejected, catalogue, items.rejected, report
+    pairs, protocol = assignment.interactions, assignment.describe()
+    return log.interactions, log.rejected, items.items, items.rejected, pairs, protocol, report
 
 
 def split_interactions(
-    interactions: ir.Table, parameters: BehaviourCleaningParameters
+    pairs: ir.Table, split_protocol: dict[str, Any], parameters: BehaviourCleaningParameters
 ) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
-    """Split the user-item pairs of the interactions and say how.
+    """Write the user-item pairs of each split as a sorted table of its own.
 
     Returns:
-        train, validation and test interactions, those that are folded in (none but under the
-        protocol user_cold), and the split's protocol, counts and fingerprint.
+        train, validation and test interactions; the folded-in interactions (empty except under the
+        protocol user_cold); protocol, reason, cut-offs, counts and fingerprint of the split.
     """
-    assignment = _assign(interactions, parameters)
-    train, validation, test = (split_table(assignment, name).cache() for name in SPLITS)
-    fold_in = fold_in_table(assignment, parameters.seed).cache()
-    is_folded = assignment.protocol == "user_cold"
-    cutoffs = assignment.cutoffs
-    split = {
-        "protocol": assignment.protocol,
-        "reason": assignment.reason,
-        "has_order": assignment.has_order,
-        "validation_start": cutoffs.validation_start if cutoffs else None,
-        "test_start": cutoffs.test_start if cutoffs else None,
+    train, validation, test = (split_table(pairs, name).cache() for name in SPLITS)
+    fold_in = fold_in_table(pairs, parameters.seed).cache()
+    is_folded = split_protocol["protocol"] == "user_cold"
+    split = split_protocol | {
         "fold_in": parameters.fold_in if is_folded else None,
         "fingerprint": fingerprint([train, validation, test, *([fold_in] if is_folded else [])]),
         "n_train": train.count().to_pyarrow().as_py(),
@@ -106,7 +102,7 @@ def split_interactions(
 def group_items_and_users(
     items: ir.Table, train: ir.Table, validation: ir.Table, test: ir.Table
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Group items by popularity and users by length of history, both before the test period.
+    """Group items by popularity and users by history length, both before the test period.
 
     Returns:
         item groups in catalogue order, user groups sorted by user_id.
@@ -121,6 +117,26 @@ def group_items_and_users(
     )
 
 
+def index_histories(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+) -> tuple[Histories, Histories, Histories]:
+    """Put the interactions before the test on one index of all users and items.
+
+    Returns:
+        The histories of the training period, of the validation period, and of both together.
+    """
+    users = user_groups["user_id"].to_numpy(dtype=object)
+    items = item_groups["item_id"].to_numpy(dtype=object)
+    past = pd.concat([train, validation])
+    training, held_out, both = (
+        build_histories(period, users, items) for period in (train, validation, past)
+    )
+    return training, held_out, both
+
+
 def profile_behaviour(
     items: ir.Table,
     train: ir.Table,
@@ -130,13 +146,13 @@ def profile_behaviour(
     cleaning_report: dict[str, Any],
     parameters: BehaviourCleaningParameters,
 ) -> dict[str, Any]:
-    """Describe the data set; small groups of users are left out."""
+    """Summarise the data set; groups smaller than ``min_group_size`` are left out."""
     pairs = train.union(validation, test, fold_in.drop("position"))
     return profile_data(items, pairs, cleaning_report, parameters.min_group_size)
 
 
 def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:
-    """Draw the profile of the data, in the order of ``PLOTS``."""
+    """Draw the figures of the data profile, in the order of ``PLOTS``."""
     return [plot(data_profile) for plot in PLOTS.values()]
 
 
@@ -149,7 +165,7 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         latest=_unix_seconds(last_day + timedelta(days=1)) - 1,
         min_rating=parameters.min_rating,
         double_click_seconds=parameters.double_click_seconds,
-        robots=parameters.robots,
+        bots=parameters.bots,
         k_core=parameters.k_core,
         signals=parameters.signals,
         seed=parameters.seed,
@@ -174,4 +190,5 @@ def _unix_seconds(day: date) -> int:
 
 def _count_by(interactions: ir.Table, column: str) -> pd.Series:
     counts = interactions.group_by(column).aggregate(n=interactions.count()).to_pandas()
-    return counts.set_index(column)["n"]
+    by_id: pd.Series = counts.set_index(column)["n"]
+    return by_id

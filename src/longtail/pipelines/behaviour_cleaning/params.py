@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from longtail.behaviour.robots import Robots
+from longtail.behaviour.cleaning.bots import BotDetection
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import ProtocolChoice
 
@@ -14,162 +14,183 @@ FIRST_CALENDAR_DATE = date(1974, 1, 1)
 
 
 class InteractionsColumns(BaseModel):
-    """Names that the columns of the interactions file have."""
+    """Column names of the interactions file; null for a column to ignore."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    user_id: str = "user_id"
-    item_id: str = "item_id"
-    event_type: str | None = "event_type"
-    rating: str | None = "rating"
-    quantity: str | None = "quantity"
-    dwell_seconds: str | None = "dwell_seconds"
-    timestamp: str | None = "timestamp"
+    user_id: str = Field(default="user_id", description="Column of the user ids; required.")
+    item_id: str = Field(default="item_id", description="Column of the item ids; required.")
+    event_type: str | None = Field(
+        default="event_type", description="Column of the kind of event, such as view or purchase."
+    )
+    rating: str | None = Field(default="rating", description="Column of the ratings; numbers.")
+    quantity: str | None = Field(
+        default="quantity", description="Column of the quantities; numbers, below 0 for returns."
+    )
+    dwell_seconds: str | None = Field(
+        default="dwell_seconds", description="Column of the dwell times, in seconds."
+    )
+    timestamp: str | None = Field(
+        default="timestamp",
+        description="Column of the times: unix seconds, milliseconds, ISO 8601, or positions in a "
+        "sequence.",
+    )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
         if self.quantity is not None and self.quantity == self.rating:
             raise ValueError(
-                f"rating and quantity both name the column {self.rating}; set rating to null where "
-                "the column holds quantities"
+                f"rating and quantity both name the column {self.rating}; set one of them to null "
+                "(rating, if the column holds quantities)"
             )
         return self
 
 
 class ItemsColumns(BaseModel):
-    """Names that the columns of the items file have."""
+    """Column names of the items file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    item_id: str = "item_id"
-    title: str = "title"
-    description: str = "description"
-    categories: str = "categories"
-    brand: str = "brand"
-    price: str = "price"
+    item_id: str = Field(default="item_id", description="Column of the item ids; required.")
+    title: str = Field(default="title", description="Column of the titles.")
+    description: str = Field(default="description", description="Column of the descriptions.")
+    categories: str = Field(default="categories", description="Column of the categories.")
+    brand: str = Field(default="brand", description="Column of the brands.")
+    price: str = Field(default="price", description="Column of the prices; numbers.")
 
 
 class BehaviourCleaningParameters(BaseModel):
-    """How the two files are read, cleaned and split."""
+    """How the two input files are read, cleaned and split."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interactions_columns: InteractionsColumns = Field(
         default=InteractionsColumns(),
-        description="Column names of the interactions file, where they differ.",
+        description="Column names of the interactions file, where they differ from the defaults.",
     )
     items_columns: ItemsColumns = Field(
         default=ItemsColumns(),
-        description="Column names of the items file, where they differ.",
+        description="Column names of the items file, where they differ from the defaults.",
     )
     timestamps: Literal["auto", "calendar", "ordinal"] = Field(
         default="auto",
-        description="Kind of the times: unix seconds, milliseconds and ISO 8601 are calendar "
-        "times, positions in a sequence are ordinal; auto looks.",
+        description="Kind of the timestamps. calendar: unix seconds, milliseconds or ISO 8601 (UTC "
+        "where no zone is given). ordinal: positions in a sequence. auto detects it: numbers that "
+        "are all below 1e8 are ordinal.",
     )
     earliest_date: date = Field(
         default=date(1990, 1, 1),
         ge=FIRST_CALENDAR_DATE,
-        description="First plausible day (UTC); rows before it are rejected.",
+        description="First plausible day (UTC), not before 1974-01-01; rows with an earlier "
+        "calendar time are rejected.",
     )
     latest_date: date | None = Field(
         default=None,
-        description="Last plausible day (UTC); null: one day after the run.",
+        description="Last plausible day (UTC); rows with a later calendar time are rejected. null: "
+        "one day after the run.",
     )
     min_rating: float | None = Field(
         default=None,
         allow_inf_nan=False,
-        description="Smallest rating that says a user liked an item; null accepts every row.",
+        description="Rows with a lower rating are rejected, on the rating scale of the data; rows "
+        "without a rating are kept. null accepts every rating.",
     )
     preset: str | None = Field(
         default=None,
-        description="What events, ratings, quantities, repeats and age weigh, by kind of data: "
-        "shop, video, music, books, news or a name of your own among the signal_presets.",
+        description="Name of a preset of signals for a kind of data: shop, video, music, books, "
+        "news, or one that you add to signal_presets in conf/base/globals_signals.yml. null: no "
+        "preset.",
     )
     signals: Signals | None = Field(
         default=None,
-        description="The same said in full, in place of a preset; without either every user-item "
-        "pair weighs 1.",
+        description="How much event types, ratings, quantities, repeats and age count; overrides "
+        "the preset. Without signals and preset every user-item pair weighs 1.",
     )
     double_click_seconds: float | None = Field(
         default=2.0,
         ge=0,
-        description="The same event of a user on an item again within so many seconds is rejected, "
-        "where times are calendar times; null: only exact duplicates are.",
+        description="A repeat of the same event, by the same user on the same item, at most this "
+        "many seconds after the previous one is rejected; only with calendar times. null: only "
+        "exact duplicates are rejected.",
     )
-    robots: Robots = Field(
-        default=Robots(), description="How users who are robots or resellers are told."
+    bots: BotDetection = Field(
+        default=BotDetection(), description="How bots and resellers are detected; off by default."
     )
     non_product_patterns: tuple[str, ...] = Field(
         default=(),
-        description="Regular expressions, without regard to case: items whose id or title matches "
-        "one anywhere are no products (postage, discounts, samples) and are rejected.",
+        description="Case-insensitive regular expressions for entries that are not products "
+        "(postage, discounts, samples): an item is rejected if one of them matches anywhere in its "
+        "id or title.",
     )
     clean_text: bool = Field(
         default=True,
-        description="Take HTML, broken encodings, control characters and runs of white space off "
-        "the texts of the items.",
+        description="Remove HTML, control characters and repeated white space from the item texts, "
+        "and repair wrongly decoded characters (mojibake).",
     )
     k_core: int | None = Field(
         default=None,
         ge=2,
-        description="Keep users and items with so many partners only. null keeps all, and should: "
-        "a core cuts the tail that this project is about. The cleaning report says what it costs.",
+        description="Keep only users and items with at least this many partners among those kept "
+        "(k-core), 2 or more. null, the recommended setting, keeps all: a core removes the tail "
+        "that this project is about. The cleaning report counts what it removes.",
     )
     protocol: ProtocolChoice = Field(
         default="auto",
-        description="temporal: one cut in time for all; per_user: the last fifth of every user; "
-        "item_cold, user_cold: items or users hidden from training, for studies; "
-        "auto: temporal where at least 95 % of the rows have a calendar time and "
-        "min_evaluated_users can be evaluated that way.",
+        description="How interactions are split. temporal: the same two cut-offs in time for "
+        "all users. per_user: the last fifth of every user's interactions is the test. item_cold, "
+        "user_cold: items or users are hidden from training, for cold-start studies. auto: "
+        "temporal if at least 95 % of the rows have a calendar time and min_evaluated_users can be "
+        "evaluated that way, else per_user.",
     )
     min_evaluated_users: int = Field(
         default=100,
         ge=1,
-        description="Users with a history that the protocol auto wants to evaluate on the test "
-        "period, and as many on the validation period, before it splits by time.",
+        description="auto splits by time only if at least this many users with a history can be "
+        "evaluated on the test period, and as many on the validation period.",
     )
     hidden_share: float = Field(
         default=0.1,
         gt=0,
         le=0.4,
-        description="item_cold: share of the items that is hidden for the test, and as many for "
-        "the validation; user_cold: share of the users that is hidden for the test.",
+        description="item_cold: share of the items hidden for the test, and the same share "
+        "again for the validation. user_cold: share of the users hidden for the test. Above 0 and "
+        "at most 0.4.",
     )
     fold_in: tuple[int, ...] = Field(
         default=(0, 1, 3, 5, 10),
         min_length=1,
-        description="user_cold: lengths of the histories with which every hidden user is "
-        "evaluated, so many of the first interactions.",
+        description="user_cold: history lengths, in interactions, with which every hidden user is "
+        "evaluated; a length of n gives the models the user's first n interactions.",
     )
     min_group_size: int = Field(
         default=1,
         ge=1,
-        description="Groups with fewer users are left out of the profile of the data.",
+        description="Groups with fewer users are left out of the data profile, to protect "
+        "individual users; 1 shows all.",
     )
     seed: int = Field(
         default=42,
         ge=0,
-        description="Seed of the order of interactions with equal or without time, and of the "
-        "draw of hidden items and users.",
+        description="Seed of the order of interactions with equal or no timestamp, of the draw of "
+        "hidden items and users, and of the isolation forest of the bot detection.",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _take_the_chosen_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Put the chosen of the ``signal_presets`` into ``signals`` and forget the others."""
+    def _resolve_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Copy the chosen one of ``signal_presets`` to ``signals``, and drop the others."""
         values = dict(values)
         presets, name = values.pop("signal_presets", {}), values.get("preset")
         if name is not None and values.get("signals") is None:
             if name not in presets:
-                raise ValueError(f"there is no preset '{name}'; there are {', '.join(presets)}")
+                raise ValueError(f"there is no preset '{name}'; choose one of {', '.join(presets)}")
             values["signals"] = presets[name]
         return values
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.latest_date is not None and self.latest_date < self.earliest_date:
-            raise ValueError("latest_date must not lie before earliest_date")
+            raise ValueError("latest_date must not be before earliest_date")
         return self
 
     @field_validator("non_product_patterns")
@@ -179,12 +200,14 @@ class BehaviourCleaningParameters(BaseModel):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+                raise ValueError(
+                    f"'{pattern}' is not a valid regular expression: {error}"
+                ) from error
         return patterns
 
     @field_validator("fold_in")
     @classmethod
     def _lengths_are_counts(cls, fold_in: tuple[int, ...]) -> tuple[int, ...]:
         if min(fold_in) < 0 or max(fold_in) == 0:
-            raise ValueError("the lengths must be 0 or more, and one of them above 0")
+            raise ValueError("the lengths must be 0 or more, and at least one must be above 0")
         return fold_in

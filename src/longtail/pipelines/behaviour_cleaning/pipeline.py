@@ -5,11 +5,12 @@ from kedro.pipeline import Node, Pipeline
 from longtail.pipelines.behaviour_cleaning.nodes import (
     clean_behaviour,
     group_items_and_users,
+    index_histories,
     plot_profile,
     profile_behaviour,
     split_interactions,
 )
-from longtail.reporting.profile_figures import PLOTS
+from longtail.reporting.figures.profile import PLOTS
 
 PARAMETERS = "params:behaviour_cleaning"
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
@@ -17,7 +18,7 @@ FOLD_IN_TABLE = "fold_in_interactions@ibis"
 
 
 def create_pipeline() -> Pipeline:
-    """Clean the two raw tables, split the interactions, group and profile items and users."""
+    """Clean the two raw files, split the interactions, group, index and profile them."""
     return Pipeline(
         [
             Node(
@@ -28,13 +29,15 @@ def create_pipeline() -> Pipeline:
                     "rejected_interactions",
                     "items@ibis",
                     "rejected_items",
+                    "user_item_pairs",
+                    "split_protocol",
                     "cleaning_report",
                 ],
                 name="clean_behaviour",
             ),
             Node(
                 split_interactions,
-                inputs=["interactions@ibis", PARAMETERS],
+                inputs=["user_item_pairs", "split_protocol", PARAMETERS],
                 outputs=[*SPLIT_TABLES, FOLD_IN_TABLE, "split"],
                 name="split_interactions",
             ),
@@ -45,11 +48,24 @@ def create_pipeline() -> Pipeline:
                 name="group_items_and_users",
             ),
             Node(
+                index_histories,
+                inputs=[
+                    "train_interactions@pandas",
+                    "validation_interactions@pandas",
+                    "item_groups",
+                    "user_groups",
+                ],
+                outputs=["training_histories", "validation_histories", "past_histories"],
+                name="index_histories",
+            ),
+            Node(
                 profile_behaviour,
                 inputs=["items@ibis", *SPLIT_TABLES, FOLD_IN_TABLE, "cleaning_report", PARAMETERS],
                 outputs="data_profile",
                 name="profile_behaviour",
             ),
             Node(plot_profile, inputs="data_profile", outputs=list(PLOTS), name="plot_profile"),
-        ]
+        ],
+        namespace="behaviour_cleaning",
+        prefix_datasets_with_namespace=False,
     )

@@ -11,24 +11,22 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from longtail.behaviour.histories import build_histories
+from longtail.arrays import Arrays
+from longtail.behaviour.histories import Histories, build_histories
+from longtail.hybrid.model import Hybrid
+from longtail.hybrid.parameters import HybridParameters
+from longtail.hybrid.ranking import recommend_hybrid
 from longtail.metrics.cold_start import candidate_pools, folding_in_rows
 from longtail.metrics.leaderboard import Row
-from longtail.models import MODELS
-from longtail.models.base import TrainingData, recommend
-from longtail.models.candidates import FittedModel
-from longtail.models.hybrid import Hybrid, HybridParameters, recommend_hybrid
-from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.nodes import evaluate_models
 from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.recommenders import (
-    NO_RECOMMENDATIONS,
-    fitted_models,
-    indices_of_users,
-    separate_models,
-    training_data,
-)
+from longtail.pipelines.recommenders.nodes import indices_of_users
+from longtail.recommenders.base import TrainingData
+from longtail.recommenders.fitted_model import FittedModel, applicable
+from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.lists import COLUMNS, recommend
 from longtail.reporting import figures, terminal
+from longtail.tuning.search import TuningParameters
 
 logger = logging.getLogger(__name__)
 
@@ -37,36 +35,39 @@ def recommend_cold_items(
     hybrid: HybridParameters,
     tuning: TuningParameters,
     gate: dict[str, Any],
+    past: Histories,
     test: pd.DataFrame,
     length: int,
-    **inputs: Any,
+    item_features: ItemFeatures,
+    **models: FittedModel,
 ) -> pd.DataFrame:
     """Return the lists of every fitted model and of the hybrid with new items as only candidates.
 
     Columns: model, user_id, item_id, rank, score; no rows where every item has an interaction.
     """
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    cold = data.histories.item_counts() == 0
+    cold = past.item_counts() == 0
     if not cold.any():
         logger.info(
             "There is no new item to study: every item has an interaction before the test. Hide"
             " some with the parameter behaviour_cleaning.protocol=item_cold."
         )
-        return pd.DataFrame(columns=["model", *NO_RECOMMENDATIONS])
-    users = indices_of_users(test, data.histories)
-    models = all_fitted(parts)
-    return _lists(models, Hybrid.from_json(gate), hybrid, data, users, length, cold)
+        return pd.DataFrame(columns=["model", *COLUMNS])
+    data = TrainingData(past, item_features, tuning.seed)
+    users = indices_of_users(test, past)
+    usable = applicable(models, list(models))
+    return _lists(usable, Hybrid.from_json(gate), hybrid, data, users, length, cold)
 
 
 def recommend_folded_in(
     hybrid: HybridParameters,
     tuning: TuningParameters,
     gate: dict[str, Any],
+    past: Histories,
     split: dict[str, Any],
     fold_in: pd.DataFrame,
     length: int,
-    **inputs: Any,
+    item_features: ItemFeatures,
+    **models: FittedModel,
 ) -> pd.DataFrame:
     """Return the lists of hidden users after each number of their first interactions.
 
@@ -80,17 +81,16 @@ def recommend_folded_in(
             "There is no hidden user to study; hide some with the parameter"
             " behaviour_cleaning.protocol=user_cold."
         )
-        return pd.DataFrame(columns=["model", "n_folded_in", *NO_RECOMMENDATIONS])
-    tables, parts = separate_models(inputs)
-    data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    models, fitted = all_fitted(parts), Hybrid.from_json(gate)
+        return pd.DataFrame(columns=["model", "n_folded_in", *COLUMNS])
+    data = TrainingData(past, item_features, tuning.seed)
+    usable, fitted = applicable(models, list(models)), Hybrid.from_json(gate)
     longest = int(fold_in["position"].max())
     lists = []
     for n_folded_in in split["fold_in"]:
         own = newcomers(data, fold_in, n_folded_in)
         folded = {
             name: FittedModel(m.recommender, m.recommender.fold_in(m.arrays, own))
-            for name, m in models.items()
+            for name, m in usable.items()
         }
         users = np.arange(own.histories.n_users)
         table = _lists(folded, fitted, hybrid, own, users, length + longest)
@@ -109,35 +109,64 @@ def newcomers(data: TrainingData, fold_in: pd.DataFrame, n_folded_in: int) -> Tr
     return replace(data, histories=histories)
 
 
-def all_fitted(parts: dict[str, Any]) -> dict[str, FittedModel]:
-    """Return every model that was fitted."""
-    names = tuple(name for name in MODELS if parts[f"{name}_arrays"])
-    return fitted_models(MODELS, names, parts)
-
-
 def evaluate_candidate_pools(
     parameters: EvaluationParameters,
+    test_interactions: pd.DataFrame,
+    train_interactions: pd.DataFrame,
+    validation_interactions: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    language_vectors: Arrays,
     leaderboard: list[Row],
     cold_recommendations: pd.DataFrame,
-    **tables: Any,
 ) -> list[Row]:
     """Return the quality of each model among cold, warm and all candidates."""
     if cold_recommendations.empty:
         return []
-    cold_leaderboard = _leaderboard(parameters, cold_recommendations, tables)
+    _, _, cold_leaderboard, _ = evaluate_models(
+        parameters,
+        test_interactions=test_interactions,
+        train_interactions=train_interactions,
+        validation_interactions=validation_interactions,
+        item_groups=item_groups,
+        user_groups=user_groups,
+        language_vectors=language_vectors,
+        **by_model(cold_recommendations),
+    )
     return candidate_pools(leaderboard, cold_leaderboard)
 
 
 def evaluate_folded_in(
-    parameters: EvaluationParameters, folded_in_recommendations: pd.DataFrame, **tables: Any
+    parameters: EvaluationParameters,
+    test_interactions: pd.DataFrame,
+    train_interactions: pd.DataFrame,
+    validation_interactions: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    language_vectors: Arrays,
+    folded_in_recommendations: pd.DataFrame,
 ) -> list[Row]:
     """Return the quality of each model for hidden users by the length of their history."""
     rows: list[Row] = []
     lengths = folded_in_recommendations["n_folded_in"]
     for n_folded_in in sorted(lengths.unique()):
-        lists = folded_in_recommendations[lengths == n_folded_in]
-        rows += folding_in_rows(_leaderboard(parameters, lists, tables), int(n_folded_in))
+        _, _, leaderboard, _ = evaluate_models(
+            parameters,
+            test_interactions=test_interactions,
+            train_interactions=train_interactions,
+            validation_interactions=validation_interactions,
+            item_groups=item_groups,
+            user_groups=user_groups,
+            language_vectors=language_vectors,
+            **by_model(folded_in_recommendations[lengths == n_folded_in]),
+        )
+        rows += folding_in_rows(leaderboard, int(n_folded_in))
     return rows
+
+
+def by_model(lists: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the lists of each model."""
+    return {str(model): part for model, part in lists.groupby("model", sort=False)}
 
 
 def plot_folded_in(folded_in: list[Row], parameters: EvaluationParameters) -> go.Figure:
@@ -151,16 +180,6 @@ def show_cold_start(
     """Print the tables of the study to the terminal."""
     terminal.print_candidate_pools(candidate_pools, parameters.primary_k)
     terminal.print_folding_in(folded_in, parameters.primary_k)
-
-
-def _leaderboard(
-    parameters: EvaluationParameters, lists: pd.DataFrame, tables: dict[str, Any]
-) -> list[Row]:
-    """Return the leaderboard of lists that stand in one table."""
-    by_model = {str(model): part for model, part in lists.groupby("model", sort=False)}
-    inputs: dict[str, Any] = tables | by_model
-    _, _, leaderboard, _ = evaluate_models(parameters, **inputs)
-    return leaderboard
 
 
 def _lists(
@@ -181,7 +200,7 @@ def _lists(
     }
     sources = {name: models[name] for name in hybrid.sources if name in models}
     lists["hybrid"] = recommend_hybrid(fitted, sources, data, users, length, hybrid, candidates)
-    columns = list(NO_RECOMMENDATIONS)
+    columns = list(COLUMNS)
     return pd.concat([table[columns].assign(model=name) for name, table in lists.items()])
 
 

@@ -1,32 +1,36 @@
 """Wiring of the cold-start study."""
 
+from __future__ import annotations
+
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import MODELS
 from longtail.pipelines.cold_start import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
-from longtail.pipelines.recommenders import tables_read_by
+from longtail.pipelines.selection import ModelSelection
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(models: ModelSelection) -> Pipeline:
     """Study new items and new users with the models as they were fitted.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=cold_start``.
+
+    Args:
+        models: the fitted models.
     """
-    models = {
+    fitted = {
         "hybrid": "params:hybrid",
         "tuning": "params:tuning",
         "gate": "hybrid_gate",
+        "past": "past_histories",
+        "length": "params:recommendation_length",
+        "item_features": "item_features",
+        **{name: f"{name}_model" for name in models.fitted},
     }
-    fitted = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in MODELS}
-    fitted |= {f"{name}_arrays": f"{name}_model" for name in MODELS}
-    read = tables_read_by(*MODELS.values(), without=("ratings",)) | fitted
-    length = {"length": "params:recommendation_length"}
     return Pipeline(
         [
             Node(
                 nodes.recommend_cold_items,
-                inputs=models | {"test": "test_interactions@pandas"} | length | read,
+                inputs={**fitted, "test": "test_interactions@pandas"},
                 outputs="cold_recommendations",
                 name="recommend_cold_items",
             ),
@@ -34,19 +38,20 @@ def create_pipeline() -> Pipeline:
                 nodes.evaluate_candidate_pools,
                 inputs={
                     "parameters": "params:evaluation",
+                    **TABLES,
                     "leaderboard": "leaderboard",
                     "cold_recommendations": "cold_recommendations",
-                }
-                | TABLES,
+                },
                 outputs="candidate_pools",
                 name="evaluate_candidate_pools",
             ),
             Node(
                 nodes.recommend_folded_in,
-                inputs=models
-                | {"split": "split", "fold_in": "fold_in_interactions@pandas"}
-                | length
-                | read,
+                inputs={
+                    **fitted,
+                    "split": "split",
+                    "fold_in": "fold_in_interactions@pandas",
+                },
                 outputs="folded_in_recommendations",
                 name="recommend_folded_in",
             ),
@@ -54,9 +59,9 @@ def create_pipeline() -> Pipeline:
                 nodes.evaluate_folded_in,
                 inputs={
                     "parameters": "params:evaluation",
+                    **TABLES,
                     "folded_in_recommendations": "folded_in_recommendations",
-                }
-                | TABLES,
+                },
                 outputs="folded_in",
                 name="evaluate_folded_in",
             ),
@@ -72,5 +77,7 @@ def create_pipeline() -> Pipeline:
                 outputs=None,
                 name="show_cold_start",
             ),
-        ]
+        ],
+        namespace="cold_start",
+        prefix_datasets_with_namespace=False,
     )

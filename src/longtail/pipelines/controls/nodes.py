@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from longtail.arrays import Arrays
+from longtail.behaviour.histories import Histories
 from longtail.errors import UserError
+from longtail.hybrid.fitting import fit_hybrid
+from longtail.hybrid.model import Hybrid
+from longtail.hybrid.parameters import HybridParameters
+from longtail.hybrid.ranking import recommend_hybrid
 from longtail.metrics.leaderboard import Row
-from longtail.models import COLLABORATIVE, LANGUAGE
-from longtail.models.base import TrainingData
-from longtail.models.candidates import FittedModel
-from longtail.models.controls import random_vectors_of_same_spectrum, shuffled_vectors
-from longtail.models.hybrid import HybridParameters
-from longtail.models.tuning import TuningParameters
 from longtail.pipelines.evaluation.nodes import evaluate_models
 from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.hybrid_scoring.nodes import gate_of_sources, lists_of_sources
 from longtail.pipelines.item_encoding.nodes import (
     collect_embeddings,
     encode_new_texts,
-    find_text_neighbours,
+    neighbours_of,
     whiten_embeddings,
 )
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
-from longtail.pipelines.recommenders import (
-    applicable,
-    fitted_models,
-    no_recommendations,
-)
+from longtail.pipelines.recommenders.nodes import indices_of_users
+from longtail.recommenders.base import TrainingData
+from longtail.recommenders.fitted_model import FittedModel
+from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.validation import validation_targets
 from longtail.reporting import terminal
+from longtail.studies.control_vectors import random_vectors_of_same_spectrum, shuffled_vectors
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import add_understanding
-
-Vectors = dict[str, NDArray[np.float32]]
+from longtail.tuning.search import TuningParameters
 
 NO_TEXT = "hybrid_no_text"
 
 
-def shuffle_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vectors:
+def shuffle_vectors(item_features: ItemFeatures, tuning: TuningParameters) -> Arrays:
     """Give every item the language vector of another."""
-    return {"vectors": shuffled_vectors(item_vectors["vectors"], tuning.seed)}
+    return {"vectors": shuffled_vectors(item_features.vectors, tuning.seed)}
 
 
-def draw_random_vectors(item_vectors: Vectors, tuning: TuningParameters) -> Vectors:
+def draw_random_vectors(item_features: ItemFeatures, tuning: TuningParameters) -> Arrays:
     """Draw vectors with the spectrum of the language vectors."""
-    return {"vectors": random_vectors_of_same_spectrum(item_vectors["vectors"], tuning.seed)}
+    return {"vectors": random_vectors_of_same_spectrum(item_features.vectors, tuning.seed)}
 
 
 def encode_with_second_encoder(
@@ -58,18 +54,15 @@ def encode_with_second_encoder(
     item_understanding: pd.DataFrame,
     cached: pd.DataFrame,
     train: pd.DataFrame,
-) -> tuple[pd.DataFrame, Vectors, dict[str, Any]]:
-    """Encode and whiten the item texts as the item encoding does, a second time in another way.
+) -> tuple[pd.DataFrame, Arrays, dict[str, Any]]:
+    """Encode and whiten the item texts a second time, in another way.
 
     The encoder is the second one where it is set, and keywords or summaries join the texts where
     the parameter ``second_text`` says so.
 
     Returns:
-        Keys and vectors of the new texts, the whitened vectors, and how long the encoding took; all
-        empty where neither is set.
+        Keys and vectors of the new texts, the whitened vectors, and how long the encoding took.
     """
-    if parameters.second_encoder is None and not parameters.second_text:
-        return cached.iloc[:0], {}, {}
     encoder = parameters.second_encoder or parameters.encoder
     second = parameters.model_copy(update={"encoder": encoder})
     text = add_understanding(item_texts["text"], item_understanding, parameters.second_text)
@@ -79,50 +72,78 @@ def encode_with_second_encoder(
     return encoded, whiten_embeddings(embeddings, texts, train, second), speed
 
 
-def find_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
-    """Return the nearest items of each item by the control's vectors; none without vectors."""
-    if not vectors:
-        return sp.csr_array((0, 0), dtype=np.float32)
-    return find_text_neighbours(vectors, parameters)
+def describe_items_by(vectors: Arrays, parameters: ItemEncodingParameters) -> ItemFeatures:
+    """Return item features that hold the control's vectors alone, in every place of a vector."""
+    graph, _ = neighbours_of(vectors["vectors"], parameters)
+    return ItemFeatures(
+        vectors=vectors["vectors"],
+        text_neighbours=graph,
+        frozen_neighbours=graph,
+        tfidf_neighbours=graph,
+        embeddings=vectors["vectors"],
+    )
 
 
 def fit_control_gate(
-    hybrid: HybridParameters, tuning: TuningParameters, **inputs: Any
+    hybrid: HybridParameters,
+    tuning: TuningParameters,
+    training: Histories,
+    held_out: Histories,
+    baseline: FittedModel,
+    control_features: ItemFeatures | None = None,
+    **sources: FittedModel,
 ) -> dict[str, Any]:
-    """Refit the sources that read text on the control's vectors, and the gate and knob on these.
+    """Refit the sources that read text on the control's vectors, and the gate on these.
 
-    A control whose vectors were not made has no gate.
+    Without features the sources that read text are left out.
     """
-    if inputs.get("item_vectors") == {}:
-        return {}
-    return gate_of_sources(hybrid, tuning, inputs, _sources)
+    data = TrainingData(training, control_features or ItemFeatures(), tuning.seed)
+    targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
+    usable = sources_on(sources, hybrid.sources, data)
+    return fit_hybrid(usable, data, targets, baseline, hybrid, tuning.k).to_json()
 
 
 def recommend_with_control(
     hybrid: HybridParameters,
     tuning: TuningParameters,
     gate: dict[str, Any],
+    past: Histories,
     test: pd.DataFrame,
     length: int,
-    **inputs: Any,
+    control_features: ItemFeatures | None = None,
+    **sources: FittedModel,
 ) -> pd.DataFrame:
-    """Return the control's ranked lists of all users of the test period; none without a gate."""
-    if not gate:
-        return no_recommendations()
-    return lists_of_sources(hybrid, tuning, gate, test, length, inputs, _sources)
+    """Return the control's ranked lists of all users of the test period."""
+    data = TrainingData(past, control_features or ItemFeatures(), tuning.seed)
+    usable = sources_on(sources, hybrid.sources, data)
+    users = indices_of_users(test, past)
+    return recommend_hybrid(Hybrid.from_json(gate), usable, data, users, length, hybrid)
 
 
 def evaluate_controls(
-    parameters: EvaluationParameters, **tables: Any
+    parameters: EvaluationParameters,
+    test_interactions: pd.DataFrame,
+    train_interactions: pd.DataFrame,
+    validation_interactions: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    language_vectors: Arrays,
+    **recommendations: pd.DataFrame,
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard of hybrid and controls, and the comparisons with the one without text.
 
-    Args:
-        parameters: what is measured and how.
-        **tables: the tables and recommendations that ``evaluate_models`` takes.
+    The tables are those of ``evaluate_models``.
     """
-    against_no_text = parameters.model_copy(update={"baseline": NO_TEXT})
-    _, _, leaderboard, comparisons = evaluate_models(against_no_text, **tables)
+    _, _, leaderboard, comparisons = evaluate_models(
+        parameters.model_copy(update={"baseline": NO_TEXT}),
+        test_interactions=test_interactions,
+        train_interactions=train_interactions,
+        validation_interactions=validation_interactions,
+        item_groups=item_groups,
+        user_groups=user_groups,
+        language_vectors=language_vectors,
+        **recommendations,
+    )
     return leaderboard, comparisons
 
 
@@ -130,30 +151,33 @@ def show_controls(
     leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
 ) -> None:
     """Print the controls' table to the terminal."""
-    terminal.print_leaderboard(leaderboard, comparisons, parameters.primary_k, NO_TEXT)
+    terminal.print_leaderboard(
+        leaderboard, comparisons, parameters.primary_k, NO_TEXT, parameters.confidence
+    )
 
 
-def _sources(
-    hybrid: HybridParameters, data: TrainingData, parts: dict[str, Any], given: Collection[str]
+def sources_on(
+    models: dict[str, FittedModel], names: Sequence[str], data: TrainingData
 ) -> dict[str, FittedModel]:
     """Return the collaborative sources as fitted, and those that read text fitted anew.
 
-    A source that reads what the control does not give is left out: without vectors all that read
+    A source that reads a feature that the data lack is left out: without vectors all that read
     text, and with other vectors those that read the words themselves.
 
     Raises:
         UserError: no source is left.
     """
-    names = applicable(hybrid.sources, parts)
-    collaborative = tuple(name for name in names if name in COLLABORATIVE)
-    sources = fitted_models(COLLABORATIVE, collaborative, parts)
-    for name in names:
-        if name in LANGUAGE and set(LANGUAGE[name].reads) <= set(given):
-            recommender = LANGUAGE[name](**parts[f"{name}_hyperparameters"])
-            sources[name] = FittedModel(recommender, recommender.fit(data))
+    sources: dict[str, FittedModel] = {}
+    # Collaborative sources first: the order of the features decides the last bits of the gate.
+    for name in sorted(names, key=lambda name: bool(models[name].recommender.reads)):
+        model, reads = models[name], models[name].recommender.reads
+        if model.not_applicable or not all(map(data.items.has, reads)):
+            continue
+        recommender = model.recommender
+        sources[name] = FittedModel(recommender, recommender.fit(data)) if reads else model
     if not sources:
         raise UserError(
             "Parameter hybrid.sources: all sources read text, so there is no hybrid without text"
-            f" to compare with; add one of {', '.join(COLLABORATIVE)}."
+            " to compare with; add a collaborative model such as als."
         )
     return sources

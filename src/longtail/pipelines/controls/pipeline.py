@@ -1,149 +1,171 @@
 """Wiring of the controls."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import COLLABORATIVE, MODELS
 from longtail.pipelines.controls import nodes
 from longtail.pipelines.evaluation.pipeline import TABLES
 from longtail.pipelines.item_encoding.nodes import adapt_to_behaviour
-from longtail.pipelines.recommenders import BEHAVIOUR_TABLES
+from longtail.pipelines.selection import ModelSelection
 
-PARAMETERS = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
+NO_TEXT = "no_text"
+SECOND_ENCODER = "second_encoder"
 
-# Where the vectors of the items come from; without a text there are none.
-VECTORS: dict[str, str | None] = {
-    "no_text": None,
+# The vectors of each control; the control without text has none.
+VECTORS = {
     "shuffled": "shuffled_vectors",
     "random": "random_vectors",
     "tfidf": "tfidf_vectors",
     "tfidf_adapted": "tfidf_adapted_vectors",
     "frozen": "language_vectors",
-    "second_encoder": "second_encoder_vectors",
 }
 
-# Controls whose neighbours the item encoding has found.
-NEIGHBOURS_KNOWN = ("tfidf", "frozen")
 
-
-def create_pipeline() -> Pipeline:
-    """Fit the hybrid with each control's vectors, recommend, and compare them all.
+def create_pipeline(models: ModelSelection, second_encoding: bool) -> Pipeline:
+    """Fit the hybrid without text and with each control's vectors, and compare them all.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=controls``. The
-    sources keep the hyper-parameters that were chosen with the language vectors; gate and tail knob
-    are chosen anew.
+    sources keep the hyper-parameters that were chosen with the language vectors; gate and tail
+    emphasis are chosen anew.
+
+    Args:
+        models: the sources of the hybrid and the baseline.
+        second_encoding: whether the items are encoded a second time, in another way.
     """
-    return sum(map(_control_nodes, VECTORS), start=Pipeline([*_vector_nodes(), *_report_nodes()]))
+    vectors, pipeline = dict(VECTORS), _vectors()
+    if second_encoding:
+        vectors[SECOND_ENCODER] = "second_encoder_vectors"
+        pipeline += _second_encoding()
+    pipeline += _control(NO_TEXT, None, models)
+    for name, dataset in vectors.items():
+        pipeline += _control(name, dataset, models)
+    pipeline += _comparison([NO_TEXT, *vectors], models)
+    return Pipeline(pipeline, namespace="controls", prefix_datasets_with_namespace=False)
 
 
-def _vector_nodes() -> list[Node]:
-    made: list[tuple[str, Callable[..., Any]]] = [
-        ("shuffle_vectors", nodes.shuffle_vectors),
-        ("draw_random_vectors", nodes.draw_random_vectors),
-    ]
-    outputs = ("shuffled_vectors", "random_vectors")
-    adapted = Node(
-        adapt_to_behaviour,
-        inputs={
-            "parameters": "params:item_encoding",
-            "vectors": "tfidf_vectors",
-            "word_pieces": "word_pieces",
-            "item_texts": "item_texts",
-            "train": "train_interactions@pandas",
-            "item_groups": "item_groups",
-            "user_groups": "user_groups",
-        },
-        outputs="tfidf_adapted_vectors",
-        name="adapt_tfidf_vectors",
-    )
-    second = Node(
-        nodes.encode_with_second_encoder,
-        inputs={
-            "parameters": "params:item_encoding",
-            "item_texts": "item_texts",
-            "item_understanding": "item_understanding",
-            "cached": "cached_second_embeddings",
-            "train": "train_interactions@pandas",
-        },
-        outputs=["new_second_embeddings", "second_encoder_vectors", "second_encoding_speed"],
-        name="encode_with_second_encoder",
-    )
-    return [
-        Node(function, inputs=["item_vectors", "params:tuning"], outputs=output, name=name)
-        for (name, function), output in zip(made, outputs, strict=True)
-    ] + [adapted, second]
-
-
-def _control_nodes(control: str) -> Pipeline:
-    vectors, neighbours = VECTORS[control], f"{control}_neighbours"
-    tables, found = BEHAVIOUR_TABLES, []
-    if vectors is not None:
-        tables = tables | {
-            "item_vectors": vectors,
-            "item_embeddings": vectors,
-            "text_neighbours": neighbours,
-            "frozen_neighbours": neighbours,
-            "tfidf_neighbours": neighbours,
-        }
-    if vectors is not None and control not in NEIGHBOURS_KNOWN:
-        found = [
-            Node(
-                nodes.find_neighbours,
-                inputs=[vectors, "params:item_encoding"],
-                outputs=neighbours,
-                name=f"find_{control}_neighbours",
-            )
-        ]
-    gate = f"hybrid_{control}_gate"
+def _vectors() -> Pipeline:
     return Pipeline(
         [
-            *found,
+            Node(
+                nodes.shuffle_vectors,
+                inputs=["item_features", "params:tuning"],
+                outputs="shuffled_vectors",
+                name="shuffle_vectors",
+            ),
+            Node(
+                nodes.draw_random_vectors,
+                inputs=["item_features", "params:tuning"],
+                outputs="random_vectors",
+                name="draw_random_vectors",
+            ),
+            Node(
+                adapt_to_behaviour,
+                inputs=[
+                    "params:item_encoding",
+                    "tfidf_vectors",
+                    "word_pieces",
+                    "item_texts",
+                    "training_histories",
+                ],
+                outputs="tfidf_adapted_vectors",
+                name="adapt_tfidf_vectors",
+            ),
+        ]
+    )
+
+
+def _second_encoding() -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.encode_with_second_encoder,
+                inputs=[
+                    "params:item_encoding",
+                    "item_texts",
+                    "item_understanding",
+                    "cached_second_embeddings",
+                    "train_interactions@pandas",
+                ],
+                outputs=[
+                    "new_second_embeddings",
+                    "second_encoder_vectors",
+                    "second_encoding_speed",
+                ],
+                name="encode_with_second_encoder",
+            ),
+        ]
+    )
+
+
+def _control(name: str, vectors: str | None, models: ModelSelection) -> Pipeline:
+    """Return the hybrid with the vectors of one control, or without text."""
+    parameters = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
+    features, described = {}, Pipeline([])
+    if vectors is not None:
+        features = {"control_features": f"{name}_item_features"}
+        described = Pipeline(
+            [
+                Node(
+                    nodes.describe_items_by,
+                    inputs=[vectors, "params:item_encoding"],
+                    outputs=f"{name}_item_features",
+                    name=f"describe_items_by_{name}",
+                )
+            ]
+        )
+    return described + Pipeline(
+        [
             Node(
                 nodes.fit_control_gate,
-                inputs=PARAMETERS | tables | _fitted("validation_model"),
-                outputs=gate,
-                name=f"fit_hybrid_{control}_gate",
+                inputs={
+                    **parameters,
+                    "training": "training_histories",
+                    "held_out": "validation_histories",
+                    "baseline": f"{models.baseline}_validation_model",
+                    **features,
+                    **{source: f"{source}_validation_model" for source in models.sources},
+                },
+                outputs=f"hybrid_{name}_gate",
+                name=f"fit_hybrid_{name}_gate",
             ),
             Node(
                 nodes.recommend_with_control,
-                inputs=PARAMETERS
-                | {
-                    "gate": gate,
+                inputs={
+                    **parameters,
+                    "gate": f"hybrid_{name}_gate",
+                    "past": "past_histories",
                     "test": "test_interactions@pandas",
                     "length": "params:recommendation_length",
-                }
-                | tables
-                | _fitted("model"),
-                outputs=f"recommendations_hybrid_{control}",
-                name=f"recommend_hybrid_{control}",
+                    **features,
+                    **{source: f"{source}_model" for source in models.sources},
+                },
+                outputs=f"recommendations_hybrid_{name}",
+                name=f"recommend_hybrid_{name}",
             ),
         ]
     )
 
 
-def _report_nodes() -> list[Node]:
-    models = ("als", "hybrid", *(f"hybrid_{control}" for control in VECTORS))
-    recommendations = {model: f"recommendations_{model}" for model in models}
-    return [
-        Node(
-            nodes.evaluate_controls,
-            inputs={"parameters": "params:evaluation"} | TABLES | recommendations,
-            outputs=["controls_leaderboard", "controls_comparisons"],
-            name="evaluate_controls",
-        ),
-        Node(
-            nodes.show_controls,
-            inputs=["controls_leaderboard", "controls_comparisons", "params:evaluation"],
-            outputs=None,
-            name="show_controls",
-        ),
-    ]
-
-
-def _fitted(arrays: str) -> dict[str, str]:
-    """Return the inputs: collaborative models as fitted, of those with text the parameters only."""
-    names = tuple(MODELS)
-    hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in names}
-    return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in COLLABORATIVE}
+def _comparison(controls: list[str], models: ModelSelection) -> Pipeline:
+    compared = (models.baseline, "hybrid", *(f"hybrid_{control}" for control in controls))
+    return Pipeline(
+        [
+            Node(
+                nodes.evaluate_controls,
+                inputs={
+                    "parameters": "params:evaluation",
+                    **TABLES,
+                    **{model: f"recommendations_{model}" for model in compared},
+                },
+                outputs=["controls_leaderboard", "controls_comparisons"],
+                name="evaluate_controls",
+            ),
+            Node(
+                nodes.show_controls,
+                inputs=["controls_leaderboard", "controls_comparisons", "params:evaluation"],
+                outputs=None,
+                name="show_controls",
+            ),
+        ]
+    )

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
-from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
@@ -29,29 +29,27 @@ def evaluate_models(
 
     Args:
         parameters: what is measured and how.
-        test_interactions: user_id, item_id; what the users went on to consume.
+        test_interactions: user_id, item_id; the relevant items of each user.
         train_interactions: user_id, item_id.
         validation_interactions: user_id, item_id.
         item_groups: item_id, interaction_count, item_group.
         user_groups: user_id, user_group.
-        language_vectors: ``vectors``, float (n_items, d) of the item texts in catalogue order.
-        **recommendations: user_id, item_id, rank by name of the model; a table without rows means
-            that the model was not run, and leaves it out.
+        language_vectors: ``vectors``, float (n_items, d), of the item texts in catalogue order.
+        **recommendations: user_id, item_id, rank per model name; a model that the data did not
+            allow has no rows and is left out.
 
     Returns:
         per_user_metrics, per_item_metrics, leaderboard, comparisons.
 
     Raises:
-        UserError: if no model was run, or the baseline is no model.
+        UserError: the baseline has no recommendations.
     """
-    if parameters.baseline not in recommendations:
-        raise UserError(
-            f"Parameter evaluation.baseline: there is no model {parameters.baseline!r};"
-            f" choose one of {', '.join(sorted(recommendations))}."
-        )
     tables = {model: table for model, table in recommendations.items() if len(table)}
-    if not tables:
-        raise UserError("No model has recommendations: run als_baseline and hybrid_scoring first.")
+    if parameters.baseline not in tables:
+        raise UserError(
+            f"Parameter evaluation.baseline: the model {parameters.baseline!r} has no"
+            f" recommendations; choose one of {', '.join(sorted(tables))}."
+        )
     truth = ground_truth(
         test_interactions, train_interactions, validation_interactions, item_groups, user_groups
     )
@@ -61,7 +59,7 @@ def evaluate_models(
     }
     resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
     leaderboard, comparisons = (
-        of_groups_with(parameters.min_group_size, rows)
+        drop_small_groups(rows, parameters.min_group_size)
         for rows in compare_models(scores, truth, parameters.baseline, resampling)
     )
     return per_user_table(scores, truth), per_item_table(scores), leaderboard, comparisons
@@ -84,7 +82,7 @@ def plot_tail_against_overall(
 def plot_lift(
     leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
-    """Draw recall relative to the baseline by group of items and users."""
+    """Draw recall relative to the baseline by item group and user group."""
     return figures.lift_plot(
         leaderboard,
         comparisons,
@@ -95,7 +93,7 @@ def plot_lift(
 
 
 def plot_metric_by_k(leaderboard: list[Row], parameters: EvaluationParameters) -> go.Figure:
-    """Draw NDCG, recall and tail recall by the length of the list."""
+    """Draw NDCG, recall and tail recall by list length."""
     models = _headlines(leaderboard, parameters)
     return figures.metric_by_k_plot(leaderboard, parameters.primary_k, models)
 
@@ -103,7 +101,7 @@ def plot_metric_by_k(leaderboard: list[Row], parameters: EvaluationParameters) -
 def plot_recall_by_popularity(
     per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
-    """Draw recall by popularity decile of the target item."""
+    """Draw recall by popularity decile of the relevant item."""
     models = _headlines(leaderboard, parameters)
     return figures.recall_by_popularity_plot(per_item_metrics, parameters.primary_k, models)
 
@@ -111,7 +109,7 @@ def plot_recall_by_popularity(
 def plot_exposure(
     per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
-    """Draw Lorenz curves of exposure."""
+    """Draw the Lorenz curve of the exposure of each model."""
     models = _headlines(leaderboard, parameters)
     return figures.exposure_plot(per_item_metrics, parameters.primary_k, models)
 
@@ -135,12 +133,15 @@ def write_report(
     train_interactions: pd.DataFrame,
     validation_interactions: pd.DataFrame,
     test_interactions: pd.DataFrame,
-    recommendations_als: pd.DataFrame,
+    recommendations_baseline: pd.DataFrame,
     recommendations_hybrid: pd.DataFrame,
     **plots: go.Figure,
 ) -> str:
-    """Put tables, figures and the lists of a few quiet users on one HTML page."""
-    recommendations = {"als": recommendations_als, "hybrid": recommendations_hybrid}
+    """Render tables, figures and example lists of a few quiet users as one HTML page."""
+    recommendations = {
+        parameters.baseline: recommendations_baseline,
+        "hybrid": recommendations_hybrid,
+    }
     users = examples.draw_users(
         user_groups, test_interactions["user_id"], parameters.example_users, parameters.seed
     )
@@ -168,8 +169,14 @@ def write_report(
 def show_leaderboard(
     leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
 ) -> None:
-    """Print the headline table to the terminal."""
-    terminal.print_leaderboard(leaderboard, comparisons, parameters.primary_k, parameters.baseline)
+    """Print the leaderboard to the terminal."""
+    terminal.print_leaderboard(
+        leaderboard,
+        comparisons,
+        parameters.primary_k,
+        parameters.baseline,
+        parameters.confidence,
+    )
 
 
 def _headlines(leaderboard: list[Row], parameters: EvaluationParameters) -> list[str]:

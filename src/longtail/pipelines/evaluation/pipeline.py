@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import RECOMMENDERS
 from longtail.pipelines.evaluation import nodes
+from longtail.pipelines.selection import ModelSelection
 
 TABLES = {
     "test_interactions": "test_interactions@pandas",
@@ -24,9 +24,13 @@ PLOTS = (
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Score saved recommendations, compare the models, draw the figures, write the report."""
-    recommendations = {model: f"recommendations_{model}" for model in RECOMMENDERS}
+def create_pipeline(models: ModelSelection) -> Pipeline:
+    """Score saved recommendations, compare the models, draw the figures, write the report.
+
+    Args:
+        models: the fitted models, which are compared with the baseline, as the hybrid is.
+    """
+    recommendations = {model: f"recommendations_{model}" for model in (*models.fitted, "hybrid")}
     return Pipeline(
         [
             Node(
@@ -90,7 +94,8 @@ def create_pipeline() -> Pipeline:
                         for name, dataset in TABLES.items()
                         if name != "language_vectors"
                     },
-                    **{name: name for name in ("recommendations_als", "recommendations_hybrid")},
+                    "recommendations_baseline": f"recommendations_{models.baseline}",
+                    "recommendations_hybrid": "recommendations_hybrid",
                     **{name: name for name in PLOTS},
                 },
                 outputs="evaluation_report",
@@ -102,5 +107,7 @@ def create_pipeline() -> Pipeline:
                 outputs=None,
                 name="show_leaderboard",
             ),
-        ]
+        ],
+        namespace="evaluation",
+        prefix_datasets_with_namespace=False,
     )

@@ -1,8 +1,9 @@
-"""Wiring of the language models and of the hybrid."""
+"""Wiring of the hybrid."""
+
+from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models import LANGUAGE, MODELS
 from longtail.pipelines.hybrid_scoring.nodes import (
     explain_recommendations,
     fit_hybrid_gate,
@@ -10,35 +11,44 @@ from longtail.pipelines.hybrid_scoring.nodes import (
     plot_tail_emphasis,
     recommend_with_hybrid,
 )
-from longtail.pipelines.recommenders import (
-    create_recommender_pipeline,
-    tables_read_by,
-)
+from longtail.pipelines.selection import ModelSelection
 
 
-def create_pipeline() -> Pipeline:
-    """Fit the models that read text, learn the gate, recommend with the hybrid."""
-    parameters = {"hybrid": "params:hybrid", "tuning": "params:tuning"}
-    # Stars are read when a model is fitted, and the whole log is large.
-    tables = tables_read_by(*MODELS.values(), without=("ratings",))
-    hybrid = Pipeline(
+def create_pipeline(models: ModelSelection) -> Pipeline:
+    """Learn the gate, recommend with the hybrid, explain its recommendations.
+
+    Args:
+        models: the fitted models, and which of them are sources and baseline.
+    """
+    together = {"item_knn": "item_knn_model"} if "item_knn" in models.fitted else {}
+    return Pipeline(
         [
             Node(
                 fit_hybrid_gate,
-                inputs=parameters | tables | _fitted("validation_model"),
+                inputs={
+                    "hybrid": "params:hybrid",
+                    "tuning": "params:tuning",
+                    "training": "training_histories",
+                    "held_out": "validation_histories",
+                    "baseline": f"{models.baseline}_validation_model",
+                    "item_features": "item_features",
+                    **{name: f"{name}_validation_model" for name in models.sources},
+                },
                 outputs="hybrid_gate",
                 name="fit_hybrid_gate",
             ),
             Node(
                 recommend_with_hybrid,
-                inputs=parameters
-                | {
+                inputs={
+                    "hybrid": "params:hybrid",
+                    "tuning": "params:tuning",
                     "gate": "hybrid_gate",
+                    "past": "past_histories",
                     "test": "test_interactions@pandas",
                     "length": "params:recommendation_length",
-                }
-                | tables
-                | _fitted("model"),
+                    "item_features": "item_features",
+                    **{name: f"{name}_model" for name in models.sources},
+                },
                 outputs="recommendations_hybrid",
                 name="recommend_hybrid",
             ),
@@ -47,12 +57,12 @@ def create_pipeline() -> Pipeline:
                 inputs={
                     "hybrid": "params:hybrid",
                     "recommendations": "recommendations_hybrid",
+                    "past": "past_histories",
                     "items": "items@pandas",
-                    "item_texts": "item_texts",
                     "item_understanding": "item_understanding",
-                    "cooccurrence": "item_knn_model",
-                }
-                | tables,
+                    "item_features": "item_features",
+                    **together,
+                },
                 outputs="reasons",
                 name="explain_recommendations",
             ),
@@ -63,12 +73,7 @@ def create_pipeline() -> Pipeline:
                 outputs="tail_emphasis_plot",
                 name="plot_tail_emphasis",
             ),
-        ]
+        ],
+        namespace="hybrid_scoring",
+        prefix_datasets_with_namespace=False,
     )
-    return create_recommender_pipeline(LANGUAGE) + hybrid
-
-
-def _fitted(arrays: str) -> dict[str, str]:
-    """Return the inputs that hold the hyper-parameters and fitted arrays of every source."""
-    hyperparameters = {f"{name}_hyperparameters": f"{name}_hyperparameters" for name in MODELS}
-    return hyperparameters | {f"{name}_arrays": f"{name}_{arrays}" for name in MODELS}

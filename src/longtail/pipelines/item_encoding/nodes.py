@@ -13,17 +13,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
-from longtail.models.base import TrainingData
-from longtail.models.nearest import find_neighbours
-from longtail.models.neighbours import RecentTextKNN
-from longtail.models.tuning import (
-    TuningParameters,
-    ValidationTargets,
-    validation_ndcg,
-    validation_targets,
-)
+from longtail.behaviour.histories import Histories
+from longtail.item_graphs.nearest import find_neighbours
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
-from longtail.pipelines.recommenders import histories_of
+from longtail.recommenders.base import TrainingData
+from longtail.recommenders.content.text_knn import RecentTextKNN
+from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.validation import ValidationTargets, validation_ndcg, validation_targets
 from longtail.text.adaptation import adapt_vectors, consumption_pairs
 from longtail.text.encoder import TextEncoder
 from longtail.text.generator import TextGenerator
@@ -38,10 +34,9 @@ from longtail.text.summaries import summarise
 from longtail.text.text_map import LEARNED
 from longtail.text.tfidf import tfidf_vectors
 from longtail.text.whitening import Whitening, whiten
+from longtail.tuning.search import TuningParameters
 
 logger = logging.getLogger(__name__)
-
-Vectors = dict[str, NDArray[np.float32]]
 
 
 def compose_texts(items: pd.DataFrame, parameters: ItemEncodingParameters) -> pd.DataFrame:
@@ -108,7 +103,7 @@ def _encode_by_the_clock(
 
 def collect_embeddings(
     item_texts: pd.DataFrame, cached: pd.DataFrame, encoded: pd.DataFrame
-) -> Vectors:
+) -> Arrays:
     """Return one vector an item in catalogue order; zeros for items without a text."""
     table = pd.concat([cached, encoded]).drop_duplicates("key", keep="last")
     vectors = table.set_index("key")["vector"].reindex(item_texts["key"])
@@ -122,7 +117,7 @@ def collect_embeddings(
 def describe_items(
     parameters: ItemEncodingParameters,
     item_texts: pd.DataFrame,
-    item_embeddings: Vectors,
+    item_embeddings: Arrays,
     phrases: pd.DataFrame,
     cached: pd.DataFrame,
     encoded: pd.DataFrame,
@@ -154,11 +149,11 @@ def describe_items(
 
 
 def whiten_embeddings(
-    item_embeddings: Vectors,
+    item_embeddings: Arrays,
     item_texts: pd.DataFrame,
     train: pd.DataFrame,
     parameters: ItemEncodingParameters,
-) -> Vectors:
+) -> Arrays:
     """Centre and whiten the embeddings by the items of the training period.
 
     Returns:
@@ -174,7 +169,7 @@ def _whitened(
     known: NDArray[np.bool_],
     fitted: NDArray[np.bool_],
     parameters: ItemEncodingParameters,
-) -> Vectors:
+) -> Arrays:
     strength, dimensions = parameters.whitening_strength, parameters.dimensions
     whitening = Whitening.fit(vectors[fitted], strength, dimensions)
     return {"vectors": whitening.apply(vectors, known)} | whitening.to_arrays()
@@ -182,7 +177,7 @@ def _whitened(
 
 def encode_tfidf(
     item_texts: pd.DataFrame, train: pd.DataFrame, parameters: ItemEncodingParameters
-) -> Vectors:
+) -> Arrays:
     """Return whitened TF-IDF vectors: the texts without a language model."""
     known = (item_texts["text"] != "").to_numpy()
     reference = known & item_texts["item_id"].isin(train["item_id"]).to_numpy()
@@ -200,81 +195,86 @@ def split_word_pieces(parameters: ItemEncodingParameters, item_texts: pd.DataFra
 
 def adapt_to_behaviour(
     parameters: ItemEncodingParameters,
-    vectors: Vectors,
+    vectors: Arrays,
     word_pieces: sp.csr_array,
     item_texts: pd.DataFrame,
-    train: pd.DataFrame,
-    item_groups: pd.DataFrame,
-    user_groups: pd.DataFrame,
-) -> Vectors:
+    training: Histories,
+) -> Arrays:
     """Train the vectors on what the same users chose in the training period, and whiten them.
 
-    What was learned is kept for texts that come later, the loss of each step as
-    ``curve.adaptation_loss``. Without pairs to learn from, or with no epochs, the vectors stay as
-    they are.
+    What was learned is kept for later texts, the loss of each step as ``curve.adaptation_loss``.
+    Without pairs to learn from, or with no epochs, the vectors stay as they are.
     """
-    histories = histories_of(train, item_groups, user_groups)
     adaptation = parameters.adaptation
     pairs = consumption_pairs(
-        histories.users, histories.items, adaptation.window, adaptation.tail_power
+        training.users, training.items, adaptation.window, adaptation.tail_power
     )
     if adaptation.epochs == 0 or len(pairs.first) == 0:
         return vectors
     adapted, losses, learned = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
     known = (item_texts["text"] != "").to_numpy()
-    whitened = _whitened(adapted, known, known & (histories.item_counts() > 0), parameters)
+    whitened = _whitened(adapted, known, known & (training.item_counts() > 0), parameters)
     later = {f"{LEARNED}{name}": array for name, array in learned.items()}
     return whitened | later | {"curve.adaptation_loss": losses}
 
 
-def choose_vectors(
+def build_item_features(
     tuning: TuningParameters,
     parameters: ItemEncodingParameters,
-    language_vectors: Vectors,
-    adapted_vectors: Vectors,
-    train: pd.DataFrame,
-    validation: pd.DataFrame,
-    item_groups: pd.DataFrame,
-    user_groups: pd.DataFrame,
-) -> tuple[Vectors, sp.csr_array, sp.csr_array, dict[str, Any]]:
-    """Take the frozen or the adapted vectors, whichever finds the better text neighbours.
+    training: Histories,
+    held_out: Histories,
+    items: pd.DataFrame,
+    item_texts: pd.DataFrame,
+    item_embeddings: Arrays,
+    language_vectors: Arrays,
+    adapted_vectors: Arrays,
+    tfidf_vectors: Arrays,
+) -> tuple[ItemFeatures, dict[str, Any]]:
+    """Find the neighbours of all vectors; take the frozen or the adapted ones by validation.
 
     Returns:
-        The vectors, their neighbours, those of the frozen vectors, and of both the validation NDCG
-        and the share of the true neighbours that the search found.
+        The features of the items, and how the choice was made: the validation NDCG of both kinds
+        of vectors, and the share of the true neighbours that the search found.
     """
-    histories = histories_of(train, item_groups, user_groups)
-    held_out = histories_of(validation, item_groups, user_groups).matrix()
-    targets = validation_targets(histories, held_out, tuning.max_users, tuning.seed)
-    kinds = {"frozen": language_vectors["vectors"], "adapted": adapted_vectors["vectors"]}
-    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
-    found = {kind: find_neighbours(z, size, exact_up_to) for kind, z in kinds.items()}
+    vectors = {"frozen": language_vectors["vectors"], "adapted": adapted_vectors["vectors"]}
+    found = {kind: neighbours_of(z, parameters) for kind, z in vectors.items()}
     graphs = {kind: graph for kind, (graph, _) in found.items()}
-    quality = {
-        kind: text_neighbour_ndcg(TrainingData(histories, z, graphs[kind]), targets, tuning.k)
-        for kind, z in kinds.items()
-    }
+    targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
+    quality = {k: text_neighbour_ndcg(graphs[k], training, targets, tuning.k) for k in vectors}
     chosen = max(quality, key=lambda kind: quality[kind])
     logger.info("Text neighbours on validation, NDCG@%d: %s.", tuning.k, _in_words(quality))
+    features = ItemFeatures(
+        vectors=vectors[chosen],
+        text_neighbours=graphs[chosen],
+        frozen_neighbours=graphs["frozen"],
+        tfidf_neighbours=neighbours_of(tfidf_vectors["vectors"], parameters)[0],
+        embeddings=item_embeddings["embeddings"],
+        texts=item_texts["text"].to_numpy(dtype=object),
+        attributes=items[["categories", "brand", "price"]],
+        encoder=parameters.encoder,
+    )
     choice = {
         "chosen": chosen,
         f"validation_ndcg_at_{tuning.k}": quality,
         "neighbour_recall": {kind: recall for kind, (_, recall) in found.items()},
     }
-    return {"vectors": kinds[chosen]}, graphs[chosen], graphs["frozen"], choice
+    return features, choice
 
 
-def find_text_neighbours(vectors: Vectors, parameters: ItemEncodingParameters) -> sp.csr_array:
-    """Return the nearest items of each item by the cosine of their vectors."""
-    size, exact_up_to = parameters.neighbours, parameters.exact_neighbours_up_to
-    graph, _ = find_neighbours(vectors["vectors"], size, exact_up_to)
-    return graph
+def neighbours_of(
+    vectors: NDArray[np.float32], parameters: ItemEncodingParameters
+) -> tuple[sp.csr_array, float]:
+    """Return the graph of the nearest items by cosine, and the share of them that was found."""
+    return find_neighbours(vectors, parameters.neighbours, parameters.exact_neighbours_up_to)
 
 
-def text_neighbour_ndcg(data: TrainingData, targets: ValidationTargets, k: int) -> float:
+def text_neighbour_ndcg(
+    graph: sp.csr_array, training: Histories, targets: ValidationTargets, k: int
+) -> float:
     """Return what text neighbours reach on validation; 0 where nobody can be evaluated."""
     if len(targets.users) == 0:
         return 0.0
+    data = TrainingData(training, ItemFeatures(text_neighbours=graph))
     model = RecentTextKNN()
     return validation_ndcg(model, model.fit(data), data, targets, k)
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.text.adaptation import AdaptationParameters
-from longtail.text.encoder import EncoderParameters
+from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.generator import GeneratorParameters
 
 

@@ -4,20 +4,18 @@ from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.item_encoding.nodes import (
     adapt_to_behaviour,
-    choose_vectors,
+    build_item_features,
     collect_embeddings,
     compose_texts,
     describe_items,
     encode_new_texts,
     encode_tfidf,
     find_phrases,
-    find_text_neighbours,
     split_word_pieces,
     whiten_embeddings,
 )
 
 PARAMETERS = "params:item_encoding"
-GROUPS = {"item_groups": "item_groups", "user_groups": "user_groups"}
 
 
 def create_pipeline() -> Pipeline:
@@ -76,30 +74,15 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 adapt_to_behaviour,
-                inputs={
-                    "parameters": PARAMETERS,
-                    "vectors": "language_vectors",
-                    "word_pieces": "word_pieces",
-                    "item_texts": "item_texts",
-                    "train": "train_interactions@pandas",
-                }
-                | GROUPS,
+                inputs=[
+                    PARAMETERS,
+                    "language_vectors",
+                    "word_pieces",
+                    "item_texts",
+                    "training_histories",
+                ],
                 outputs="adapted_vectors",
                 name="adapt_to_behaviour",
-            ),
-            Node(
-                choose_vectors,
-                inputs={
-                    "tuning": "params:tuning",
-                    "parameters": PARAMETERS,
-                    "language_vectors": "language_vectors",
-                    "adapted_vectors": "adapted_vectors",
-                    "train": "train_interactions@pandas",
-                    "validation": "validation_interactions@pandas",
-                }
-                | GROUPS,
-                outputs=["item_vectors", "text_neighbours", "frozen_neighbours", "vector_choice"],
-                name="choose_vectors",
             ),
             Node(
                 encode_tfidf,
@@ -108,10 +91,23 @@ def create_pipeline() -> Pipeline:
                 name="encode_tfidf",
             ),
             Node(
-                find_text_neighbours,
-                inputs=["tfidf_vectors", PARAMETERS],
-                outputs="tfidf_neighbours",
-                name="find_tfidf_neighbours",
+                build_item_features,
+                inputs={
+                    "tuning": "params:tuning",
+                    "parameters": PARAMETERS,
+                    "training": "training_histories",
+                    "held_out": "validation_histories",
+                    "items": "items@pandas",
+                    "item_texts": "item_texts",
+                    "item_embeddings": "item_embeddings",
+                    "language_vectors": "language_vectors",
+                    "adapted_vectors": "adapted_vectors",
+                    "tfidf_vectors": "tfidf_vectors",
+                },
+                outputs=["item_features", "vector_choice"],
+                name="build_item_features",
             ),
-        ]
+        ],
+        namespace="item_encoding",
+        prefix_datasets_with_namespace=False,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -12,34 +12,38 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from longtail.metrics.leaderboard import Resampling, Row, compare_models, of_groups_with
+from longtail.arrays import Arrays
+from longtail.behaviour.histories import Histories
+from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import GroundTruth, ground_truth
-from longtail.models import llm_judge
-from longtail.models.base import recommend
-from longtail.models.compression import compression_table
-from longtail.models.interest_network import (
+from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.language_study.params import AugmentationStudyParameters
+from longtail.pipelines.recommenders.nodes import indices_of_users
+from longtail.recommenders.base import TrainingData
+from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.language_model_ranker.biases import bias_ratings
+from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
+from longtail.recommenders.lists import recommend
+from longtail.recommenders.neural.interest_network import (
     NOT_AUGMENTED,
     InterestNetwork,
     augmentation_variants,
 )
-from longtail.models.language_model_ranker import LanguageModelRanker
-from longtail.models.llm_judge import JudgeParameters, draw_users
-from longtail.models.llm_reasons import PROMPT, facts_of, is_supported
-from longtail.models.rating_quality import bias_ratings, rating_errors
-from longtail.models.tuning import TuningParameters
-from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.language_study.params import AugmentationStudyParameters
-from longtail.pipelines.recommenders import indices_of_users, targets_of, training_data
+from longtail.recommenders.validation import validation_targets
 from longtail.reporting import terminal
+from longtail.studies import judge as llm_judge
+from longtail.studies.compression import compression_table
+from longtail.studies.judge import JudgeParameters, draw_users
+from longtail.studies.rating_errors import last_stars, rating_errors, ratings_of
+from longtail.studies.written_reasons import PROMPT, facts_of, is_supported
 from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
+from longtail.tuning.search import TuningParameters
 
 # What is told of every comparison.
 COMPARED = ("baseline_value", "value", "difference_ci_low", "difference_ci_high", "n_users")
 
-# What is told of the augmentations.
-AUGMENTED = (("ndcg", 20), ("recall", 20))
 AUGMENTED_COLUMNS = ("model", "metric", "user_group", *COMPARED)
 
 # What is told of the judge: what a new order of the first twenty items can change.
@@ -50,40 +54,48 @@ JUDGED_COLUMNS = ("model", "metric", "k", *COMPARED, "seconds_per_user")
 logger = logging.getLogger(__name__)
 
 
-def compress_vectors(tuning: TuningParameters, **tables: Any) -> list[Row]:
+def compress_vectors(
+    tuning: TuningParameters,
+    training: Histories,
+    held_out: Histories,
+    item_features: ItemFeatures,
+) -> list[Row]:
     """Return what each way to make the item vectors smaller costs in quality, bytes and time."""
-    data = training_data(**tables, seed=tuning.seed, with_validation=False)
-    targets = targets_of(data.histories, tables, tuning)
+    data = TrainingData(training, item_features, tuning.seed)
+    targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
     return _records(compression_table(data, targets, tuning.k))
 
 
 def study_ratings(
     ranker: LanguageModelRanker,
     tuning: TuningParameters,
+    past: Histories,
+    item_features: ItemFeatures,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
     test: pd.DataFrame,
-    ratings: pd.DataFrame,
-    **tables: Any,
+    interactions: pd.DataFrame,
+    checkpoints: MutableMapping[str, Arrays],
 ) -> list[Row]:
     """Return how well a fine-tuned language model predicts the stars of the test interactions.
 
     Beside it stands what the means of users and items alone predict; no rows without stars.
     """
-    data = training_data(**tables, seed=tuning.seed, with_validation=True, ratings=ratings)
-    groups = tables["item_groups"].set_index("item_id")["item_group"]
-    kinds = tables["user_groups"].set_index("user_id")["user_group"]
-    rated = test[["user_id", "item_id"]].merge(
-        ratings.dropna(subset="rating").drop_duplicates(["user_id", "item_id"], keep="last"),
-        on=["user_id", "item_id"],
-    )
+    stars = last_stars(interactions)
+    groups = item_groups.set_index("item_id")["item_group"]
+    kinds = user_groups.set_index("user_id")["user_group"]
+    rated = test[["user_id", "item_id"]].merge(stars, on=["user_id", "item_id"])
     rated = rated[rated["user_id"].map(kinds) != "new"]
-    if rated.empty or not np.isfinite(data.ratings).any():
+    ratings = ratings_of(past, stars)
+    if rated.empty or not np.isfinite(ratings).any():
         logger.info("There are no stars to predict: no interaction has a rating.")
         return []
-    users = pd.Index(data.histories.user_ids).get_indexer(pd.Index(rated["user_id"]))
-    items = pd.Index(data.histories.item_ids).get_indexer(pd.Index(rated["item_id"]))
+    data = TrainingData(past, item_features, tuning.seed, checkpoints, ratings)
+    users = pd.Index(past.user_ids).get_indexer(pd.Index(rated["user_id"]))
+    items = pd.Index(past.item_ids).get_indexer(pd.Index(rated["item_id"]))
     model = ranker.model_copy(update={"task": "rating"})
     predictions: dict[str, NDArray[np.floating]] = {
-        "bias_only": bias_ratings(data.histories, data.ratings, users, items),
+        "bias_only": bias_ratings(past, ratings, users, items),
         "language_model": model.predict_ratings(model.fit(data), data, users, items),
     }
     masks = {str(g): (rated["item_id"].map(groups) == g).to_numpy() for g in groups.unique()}
@@ -96,37 +108,43 @@ def study_augmentation(
     study: AugmentationStudyParameters,
     evaluation: EvaluationParameters,
     tuning: TuningParameters,
-    *,
-    test: pd.DataFrame,
+    past: Histories,
+    item_features: ItemFeatures,
+    checkpoints: MutableMapping[str, Arrays],
     length: int,
-    **tables: Any,
+    test: pd.DataFrame,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
 ) -> list[Row]:
     """Compare the interest network with and without its augmentations; no rows without users."""
-    users = draw_users(test, tables["user_groups"], study.users, evaluation.seed)
+    users = draw_users(test, user_groups, study.users, evaluation.seed)
     if not users:
         return []
     test = test[test["user_id"].isin(users)]
-    data = training_data(**tables, seed=tuning.seed, with_validation=True)
-    indices = indices_of_users(test, data.histories)
+    data = TrainingData(past, item_features, tuning.seed, checkpoints)
+    indices = indices_of_users(test, past)
     lists = {
         name: recommend(network, network.fit(data), data, indices, length, f"{name} recommends")
         for name, network in augmentation_variants(InterestNetwork()).items()
     }
-    truth = ground_truth(
-        test,
-        *(tables[name] for name in ("train", "validation", "item_groups", "user_groups")),
-    )
-    return _compared(lists, truth, NOT_AUGMENTED, AUGMENTED, evaluation)
+    truth = ground_truth(test, train, validation, item_groups, user_groups)
+    wanted = [("ndcg", tuning.k), ("recall", tuning.k)]
+    return _compared(lists, truth, NOT_AUGMENTED, wanted, evaluation)
 
 
 def ask_language_model(
     judge: JudgeParameters,
     evaluation: EvaluationParameters,
-    *,
+    recommendations: pd.DataFrame,
     reasons: pd.DataFrame,
+    items: pd.DataFrame,
     test: pd.DataFrame,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
-    **tables: pd.DataFrame,
 ) -> tuple[list[Row], dict[str, Any]]:
     """Let a generative language model judge the lists of some users, and write their reasons.
 
@@ -139,9 +157,11 @@ def ask_language_model(
         return [], {}
     generator = TextGenerator(judge.generator, "llm_judge.generator")
     _ = generator.loaded
-    judged = _judge_lists(
-        judge, evaluation, generator, test[test["user_id"].isin(users)], user_groups, **tables
-    )
+    test = test[test["user_id"].isin(users)]
+    truth = ground_truth(test, train, validation, item_groups, user_groups)
+    history = pd.concat([train, validation])
+    lists = recommendations[recommendations["user_id"].isin(test["user_id"])]
+    judged = _judge_lists(judge, evaluation, generator, truth, lists, items, history)
     wanted = reasons["user_id"].isin(users) & (reasons["rank"] <= judge.sentences)
     return judged, _write_reasons(reasons[wanted], generator)
 
@@ -150,28 +170,19 @@ def _judge_lists(
     judge: JudgeParameters,
     evaluation: EvaluationParameters,
     generator: TextGenerator,
-    test: pd.DataFrame,
-    user_groups: pd.DataFrame,
-    *,
-    recommendations: pd.DataFrame,
+    truth: GroundTruth,
+    lists: pd.DataFrame,
     items: pd.DataFrame,
-    train: pd.DataFrame,
-    validation: pd.DataFrame,
-    item_groups: pd.DataFrame,
+    history: pd.DataFrame,
 ) -> list[Row]:
     """Return how other orders of the same items compare with the hybrid's, over some users."""
-    lists = recommendations[
-        recommendations["user_id"].isin(test["user_id"])
-        & (recommendations["rank"] <= judge.candidates)
-    ]
+    lists = lists[lists["rank"] <= judge.candidates]
     titles = items.set_index("item_id")["title"]
     titles = titles.where(titles != "", titles.index)
-    history = pd.concat([train, validation])
     questions = llm_judge.write_questions(lists, history, titles, judge.latest)
     start = perf_counter()
     lists = lists.assign(log_odds=generator.yes_log_odds(questions))
     seconds = (perf_counter() - start) / lists["user_id"].nunique()
-    truth = ground_truth(test, train, validation, item_groups, user_groups)
     rows = _compared(llm_judge.orders(lists), truth, llm_judge.LIST, JUDGED, evaluation)
     return [row | {"seconds_per_user": seconds} for row in rows if row["user_group"] == "all"]
 
@@ -190,7 +201,7 @@ def _compared(
     _, comparisons = compare_models(scores, truth, baseline, resampling)
     return [
         row
-        for row in of_groups_with(evaluation.min_group_size, comparisons)
+        for row in drop_small_groups(comparisons, evaluation.min_group_size)
         if (row["metric"], row["k"]) in wanted and row["item_group"] == "all"
     ]
 

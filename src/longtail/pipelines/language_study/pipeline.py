@@ -2,11 +2,15 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from longtail.models.interest_network import InterestNetwork
-from longtail.models.language_model_ranker import LanguageModelRanker
-from longtail.models.text_profile import TextProfile
 from longtail.pipelines.language_study import nodes
-from longtail.pipelines.recommenders import READ_FROM, tables_read_by
+
+SPLIT_TABLES = {
+    "test": "test_interactions@pandas",
+    "train": "train_interactions@pandas",
+    "validation": "validation_interactions@pandas",
+    "item_groups": "item_groups",
+    "user_groups": "user_groups",
+}
 
 
 def create_pipeline() -> Pipeline:
@@ -14,22 +18,32 @@ def create_pipeline() -> Pipeline:
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=language_study``.
     """
-    tuning = {"tuning": "params:tuning"}
-    texts = {name: READ_FROM[name] for name in ("language_model", "item_texts")}
     return Pipeline(
         [
             Node(
                 nodes.compress_vectors,
-                inputs=tuning | texts | tables_read_by(TextProfile),
+                inputs={
+                    "tuning": "params:tuning",
+                    "training": "training_histories",
+                    "held_out": "validation_histories",
+                    "item_features": "item_features",
+                },
                 outputs="compression",
                 name="compress_vectors",
             ),
             Node(
                 nodes.study_ratings,
-                inputs={"ranker": "params:rating_study"}
-                | tuning
-                | {"test": "test_interactions@pandas"}
-                | tables_read_by(LanguageModelRanker),
+                inputs={
+                    "ranker": "params:rating_study",
+                    "tuning": "params:tuning",
+                    "past": "past_histories",
+                    "item_features": "item_features",
+                    "item_groups": "item_groups",
+                    "user_groups": "user_groups",
+                    "test": "test_interactions@pandas",
+                    "interactions": "interactions@pandas",
+                    "checkpoints": "checkpoints",
+                },
                 outputs="rating_quality",
                 name="study_ratings",
             ),
@@ -38,11 +52,13 @@ def create_pipeline() -> Pipeline:
                 inputs={
                     "study": "params:augmentation_study",
                     "evaluation": "params:evaluation",
+                    "tuning": "params:tuning",
+                    "past": "past_histories",
+                    "item_features": "item_features",
+                    "checkpoints": "checkpoints",
                     "length": "params:recommendation_length",
-                    "test": "test_interactions@pandas",
-                }
-                | tuning
-                | tables_read_by(InterestNetwork),
+                    **SPLIT_TABLES,
+                },
                 outputs="augmentation",
                 name="study_augmentation",
             ),
@@ -54,11 +70,7 @@ def create_pipeline() -> Pipeline:
                     "recommendations": "recommendations_hybrid",
                     "reasons": "reasons",
                     "items": "items@pandas",
-                    "test": "test_interactions@pandas",
-                    "train": "train_interactions@pandas",
-                    "validation": "validation_interactions@pandas",
-                    "item_groups": "item_groups",
-                    "user_groups": "user_groups",
+                    **SPLIT_TABLES,
                 },
                 outputs=["llm_judge", "llm_reasons"],
                 name="ask_language_model",
@@ -75,5 +87,7 @@ def create_pipeline() -> Pipeline:
                 outputs=None,
                 name="show_language_study",
             ),
-        ]
+        ],
+        namespace="language_study",
+        prefix_datasets_with_namespace=False,
     )

@@ -1,0 +1,1 @@
+"""Cleaning: turns raw files into typed tables and keeps every rejected row with its reason."""

@@ -1,0 +1,138 @@
+"""Cleaning of the behaviour log."""
+
+from typing import Any, NamedTuple
+
+import ibis
+import ibis.expr.types as ir
+
+from longtail.behaviour.cleaning.codes import decode, number_rows
+from longtail.behaviour.cleaning.interaction_rules import (
+    InteractionSettings,
+    reject_bots,
+    reject_outside_core,
+    reject_repeats,
+    row_rules,
+)
+from longtail.behaviour.cleaning.parsing import TimestampProfile, profile_timestamps
+from longtail.behaviour.cleaning.rules import add_reason, count_rules, first_rule
+from longtail.behaviour.cleaning.typed_rows import (
+    NUMBERS,
+    RAW_COLUMNS,
+    encode_rows,
+    rejected_as_read,
+    type_columns,
+)
+from longtail.behaviour.signals import MILLIONTHS, Signals, event_weight, millionths
+from longtail.errors import UserError
+
+INTERACTION_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp", "weight")
+INTERACTION_ORDER = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
+
+
+class CleanInteractions(NamedTuple):
+    """Kept interactions, rejected rows and the interactions' part of the cleaning report.
+
+    ``events`` are the same interactions unsorted, for steps that need no order.
+    """
+
+    interactions: ir.Table
+    rejected: ir.Table
+    report: dict[str, Any]
+    events: ir.Table
+
+
+def clean_interactions(
+    raw: ir.Table, catalogue: ir.Table, settings: InteractionSettings
+) -> CleanInteractions:
+    """Type the behaviour log, reject unusable rows and weigh the rest.
+
+    A row without a rating passes ``min_rating``: it is another kind of behaviour. Repeated
+    user-item pairs are kept; their weights are summed per period when the interactions are split.
+
+    Args:
+        raw: the canonical interaction columns, all strings.
+        catalogue: item_id and ``kept`` (whether the item passed its cleaning), every item once.
+        settings: which rows are accepted, and what they weigh.
+
+    Returns:
+        ``interactions`` with rating float64, timestamp int64 (unix seconds or position) and weight
+        float64, sorted by user_id, timestamp, item_id; ``rejected`` with the columns as read,
+        ``rule`` and ``reason``; the report. Rows in = kept + rejected.
+
+    Raises:
+        UserError: if a temporal split is requested without calendar times, or no row is left.
+    """
+    profile = profile_timestamps(
+        raw.timestamp,
+        kind=settings.timestamps,
+        earliest=settings.earliest,
+        latest=settings.latest,
+    )
+    items = number_rows(catalogue.rename(text="item_id"))
+    typed = type_columns(raw, items, profile)
+    rules = row_rules(typed, profile, settings)
+    coded, codes = encode_rows(raw, typed.mutate(rule=first_rule(rules)), items)
+    coded, bot_rules = reject_bots(coded, settings)
+    window = settings.double_click_seconds if profile.kind == "calendar" else None
+    coded, repeat_rules = reject_repeats(coded, window)
+    coded, core_rules, cost = reject_outside_core(coded.cache(), codes, settings)
+    rules += bot_rules + repeat_rules + core_rules
+    report = count_rules(coded, rules) | {"timestamps": _describe(profile)} | cost
+    if not report["rows_kept"]:
+        raise UserError(_nothing_left(report))
+    events = _weigh_kept(coded, codes, settings.signals)
+    report["event_types"] = _describe_event_types(events, codes)
+    rejected = add_reason(rejected_as_read(coded, codes), rules).order_by(*RAW_COLUMNS, "rule")
+    varying = (*coded.columns, *(["weight"] if settings.signals else []))
+    order = [name for name in INTERACTION_ORDER if name in varying]
+    return CleanInteractions(decode(events, codes, order), rejected, report, decode(events, codes))
+
+
+def _weigh_kept(
+    classified: ir.Table, codes: dict[str, ir.Table], signals: Signals | None
+) -> ir.Table:
+    """Return the kept rows with their weight; ids and event types are codes."""
+    kept = classified.filter(classified.rule.isnull())
+    empty = [name for name in NUMBERS if name not in kept.columns]
+    kept = kept.mutate(**dict.fromkeys(empty, ibis.null("float64")))
+    if signals is None:
+        return kept.mutate(weight=event_weight(kept, None)).select(*INTERACTION_COLUMNS)
+    # Weights need the text of the event type, the result its code.
+    with_text = kept.mutate(coded_event_type=kept.event_type)
+    events = decode(with_text, {"event_type": codes["event_type"]})
+    weighed = events.mutate(
+        weight=event_weight(events, signals), event_type=events.coded_event_type
+    )
+    return weighed.select(*INTERACTION_COLUMNS).cache()
+
+
+def _describe_event_types(
+    interactions: ir.Table, codes: dict[str, ir.Table]
+) -> list[dict[str, Any]]:
+    """Return the number of kept rows and the mean weight of every event type."""
+    by_type = interactions.group_by("event_type").aggregate(
+        rows=interactions.count(), weight=millionths(interactions.weight).sum()
+    )
+    by_type = decode(by_type, {"event_type": codes["event_type"]})
+    found = by_type.order_by(by_type.rows.desc(), by_type.event_type).to_pyarrow().to_pylist()
+    return [
+        {
+            "event_type": row["event_type"] or "",
+            "rows": row["rows"],
+            "mean_weight": round(row["weight"] / MILLIONTHS / row["rows"], 6),
+        }
+        for row in found
+    ]
+
+
+def _describe(profile: TimestampProfile) -> dict[str, Any]:
+    return {"kind": profile.kind, "calendar_share": profile.calendar_share}
+
+
+def _nothing_left(report: dict[str, Any]) -> str:
+    counts = [f"{rule} {n}" for rule, n in report["rejected_by_rule"].items() if n]
+    return (
+        f"No interaction is left of the {report['rows_in']} rows of the interactions file "
+        f"(rejected: {', '.join(counts)}). Check that both files belong to the same data set and "
+        "that the parameters of behaviour_cleaning match them."
+    )

@@ -1,0 +1,1 @@
+"""The hybrid: candidates from several recommenders, ranked by a gate."""

@@ -1,0 +1,1 @@
+"""Sparse item graphs and nearest-neighbour search."""

@@ -1,0 +1,81 @@
+"""Wiring of the single models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Node, Pipeline
+
+from longtail.pipelines.recommenders.nodes import (
+    recommend_items,
+    refit_recommender,
+    tuning_step,
+)
+from longtail.recommenders.registry import MODELS
+
+
+def create_pipeline(models: Iterable[str]) -> Pipeline:
+    """Tune, refit and recommend with each of the models.
+
+    Args:
+        models: names of the models that are wanted.
+    """
+    return sum(
+        (model_pipeline(name, namespace=f"recommenders.{name}") for name in models),
+        start=Pipeline([]),
+    )
+
+
+def model_pipeline(name: str, namespace: str) -> Pipeline:
+    """Return the three steps of one model.
+
+    Args:
+        name: of the model.
+        namespace: of its nodes, which Kedro-Viz shows as one box.
+    """
+    recommender = MODELS[name]
+    items = {"item_features": "item_features"} if recommender.reads else {}
+    return Pipeline(
+        [
+            Node(
+                tuning_step(name, recommender),
+                inputs={
+                    "choice": "params:recommenders",
+                    "tuning": "params:tuning",
+                    "training": "training_histories",
+                    "held_out": "validation_histories",
+                    "checkpoints": "checkpoints",
+                    **items,
+                },
+                outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
+                name="tune",
+            ),
+            Node(
+                refit_recommender,
+                inputs={
+                    "tuned": f"{name}_validation_model",
+                    "tuning": "params:tuning",
+                    "past": "past_histories",
+                    "checkpoints": "checkpoints",
+                    **items,
+                },
+                outputs=f"{name}_model",
+                name="refit",
+            ),
+            Node(
+                recommend_items,
+                inputs={
+                    "model": f"{name}_model",
+                    "tuning": "params:tuning",
+                    "past": "past_histories",
+                    "test": "test_interactions@pandas",
+                    "length": "params:recommendation_length",
+                    **items,
+                },
+                outputs=f"recommendations_{name}",
+                name="recommend",
+            ),
+        ],
+        namespace=namespace,
+        prefix_datasets_with_namespace=False,
+    )

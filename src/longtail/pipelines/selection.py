@@ -1,0 +1,44 @@
+"""Which models a run fits, by the parameters of its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longtail.recommenders.registry import MODELS
+
+ALS = "als"
+
+
+@dataclass(frozen=True)
+class ModelSelection:
+    """The models that a run fits, and what for.
+
+    Attributes:
+        fitted: all models that are fitted, in the order of the registry: those to compare, the
+            sources of the hybrid, the baseline, and ALS in any case.
+        sources: those of them that are sources of the hybrid.
+        baseline: the one that the others are compared with.
+    """
+
+    fitted: tuple[str, ...]
+    sources: tuple[str, ...]
+    baseline: str
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> ModelSelection:
+        """Read the selection from the parameters, as the configuration gives them.
+
+        Unknown names are left out here: the validation of the parameters names them.
+        """
+        sources = tuple(name for name in parameters["hybrid"]["sources"] if name in MODELS)
+        baseline = parameters["evaluation"]["baseline"]
+        wanted = {*parameters["recommenders"]["fitted"], *sources, baseline, ALS}
+        fitted = tuple(name for name in MODELS if name in wanted)
+        return cls(fitted, sources, baseline)
+
+    @property
+    def other_than_als(self) -> tuple[str, ...]:
+        """The fitted models that the pipeline recommenders fits."""
+        return tuple(name for name in self.fitted if name != ALS)

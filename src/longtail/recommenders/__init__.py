@@ -1,0 +1,1 @@
+"""Recommenders: one file each, all with the interface of ``longtail.recommenders.base``."""

@@ -1,0 +1,124 @@
+"""What a recommender is: hyper-parameters that can be fitted and can score.
+
+A recommender is a frozen set of hyper-parameters. ``fit`` returns what was learned as plain arrays
+and ``score`` reads them again, so that any fitted model is stored as JSON plus safetensors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from longtail.arrays import Arrays, content_digest
+from longtail.behaviour.histories import Histories
+from longtail.errors import UserError
+from longtail.recommenders.item_features import ItemFeatures
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model may learn from.
+
+    Attributes:
+        histories: past behaviour.
+        items: features of the items; empty where only collaborative models are fitted.
+        seed: seed of everything random.
+        checkpoints: where an unfinished training leaves its state, by a hash of all that it
+            depends on; forgotten with the process unless a store on disk is given.
+        ratings: (n,) float32 stars of the interactions of the histories, NaN where unknown; empty
+            but in the study of ratings.
+    """
+
+    histories: Histories
+    items: ItemFeatures = field(default_factory=ItemFeatures)
+    seed: int = 42
+    checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
+    ratings: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def digest(self, features: Sequence[str]) -> str:
+        """Return a hash of the histories, the seed and some of the item features.
+
+        Args:
+            features: names of the features that the result depends on.
+        """
+        if self._digests.get("histories") is None:
+            arrays = self.histories.to_arrays() | {"ratings": self.ratings}
+            self._digests["histories"] = content_digest(arrays)
+        parts = [self._digests["histories"], str(self.seed)]
+        for name in sorted(features):
+            if name not in self._digests:
+                only = replace(ItemFeatures(), **{name: getattr(self.items, name)})
+                self._digests[name] = content_digest(only.to_arrays())
+            parts += [name, self._digests[name]]
+        return content_digest({"parts": np.array(parts, dtype=object)})
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {}
+
+
+class Recommender(BaseModel, ABC):
+    """Hyper-parameters of one recommender, with the functions that fit it and score with it.
+
+    Attributes:
+        search_space: what tuning may vary, by field: a list of choices, or the two ends of a range
+            that is searched on a logarithmic scale.
+        starting_points: settings that tuning tries first, so that a small budget is well spent.
+        evidence: what a high score rests on, in the words of a reason given to a user.
+        user_arrays: fitted arrays that have one row a user.
+        reads: item features that the model reads beside the histories.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {}
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    evidence: ClassVar[str] = "the model's score"
+    user_arrays: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def fit(self, data: TrainingData) -> Arrays:
+        """Learn from the data; return what was learned as named arrays."""
+
+    @abstractmethod
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return (len(users), n_items) scores of the whole catalogue; higher is better."""
+
+    def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the fitted arrays for the users of other data, without fitting anew.
+
+        Models that keep something for each user compute it here from the new histories; the others
+        read histories when they score.
+        """
+        return arrays
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Return the fitted arrays for a catalogue that has more items, without fitting anew.
+
+        Args:
+            arrays: fitted on the first items of the catalogue.
+            data: with all items; of those at the end nothing is known but vectors and neighbours.
+
+        Raises:
+            UserError: the model cannot place an item that it was not fitted on.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot place an item that it was not fitted on. Take it from"
+            " the parameter hybrid.sources, or fit anew with the item in the catalogue."
+        )
+
+
+def pad_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
+    """Return an array padded with rows of zeros to ``n_rows``."""
+    added = np.zeros((n_rows - len(array), *array.shape[1:]), dtype=array.dtype)
+    return np.concatenate([array, added])

@@ -1,0 +1,69 @@
+"""Item neighbours by co-consumption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import scipy.sparse as sp
+from pydantic import Field
+
+from longtail.arrays import Arrays, pack_sparse, unpack_sparse
+from longtail.item_graphs.graphs import cooccurrence_graph
+from longtail.recommenders.base import TrainingData
+from longtail.recommenders.neighbours import NeighbourModel
+
+
+class ItemKNN(NeighbourModel):
+    """Item neighbours by co-consumption with shrinkage.
+
+    Sarwar, Karypis, Konstan, Riedl: Item-Based Collaborative Filtering, WWW 2001.
+    """
+
+    shrinkage: float = Field(20.0, ge=0, description="Users added to the count of each item.")
+    neighbours: int = Field(200, ge=1, description="Neighbours of each item.")
+
+    evidence: ClassVar[str] = "how often it is chosen together with your items"
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "shrinkage": (0.5, 200.0),
+        "neighbours": [50, 100, 200, 400],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"shrinkage": 20.0, "neighbours": 200},
+        {"shrinkage": 5.0, "neighbours": 200},
+    )
+
+    def graph(self, data: TrainingData) -> sp.csr_array:
+        """Return the co-consumption graph."""
+        return cooccurrence_graph(data.histories.matrix(), self.shrinkage, self.neighbours)
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Give the new items no neighbours."""
+        graph = unpack_sparse("graph", arrays)
+        graph.resize(data.histories.n_items, data.histories.n_items)
+        return pack_sparse("graph", graph)
+
+
+class RecentItemKNN(ItemKNN):
+    """Item neighbours by co-consumption, with recency-weighted histories."""
+
+    recency_decay: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="Weight of an item relative to the next newer one; 1: all count alike.",
+    )
+
+    evidence: ClassVar[str] = "how often it is chosen together with your latest items"
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        **ItemKNN.search_space,
+        "recency_decay": [0.5, 0.7, 0.85],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {**point, "recency_decay": 0.7} for point in ItemKNN.starting_points
+    )
+
+
+def graph_of(arrays: Arrays, n_items: int) -> sp.csr_array:
+    """Return the (n_items, n_items) graph of a fitted model; an empty graph for an unfitted one."""
+    return unpack_sparse("graph", arrays) if arrays else sp.csr_array((n_items, n_items))

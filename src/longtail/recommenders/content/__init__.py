@@ -1,0 +1,1 @@
+"""Recommenders that read the text or the attributes of items."""

@@ -1,0 +1,1 @@
+"""A pretrained language model that re-ranks the best content matches."""

@@ -1,0 +1,44 @@
+"""Neighbour models: recommend items close to those in the user's history."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtail.arrays import Arrays, pack_sparse, unpack_sparse
+from longtail.recommenders.base import Recommender, TrainingData
+
+
+class NeighbourModel(Recommender):
+    """Score an item by the sum of the graph weights from the items of the user.
+
+    With a recency decay below 1 the weight of an item is multiplied by it for each newer item of
+    the user; where the order of interactions is unknown, all items count alike.
+    """
+
+    recency_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Weight of an item relative to the next newer one; 1: all count alike.",
+    )
+
+    @abstractmethod
+    def graph(self, data: TrainingData) -> sp.csr_array:
+        """Return the (n_items, n_items) float32 graph of neighbours."""
+
+    def fit(self, data: TrainingData) -> Arrays:
+        """Build the graph."""
+        return pack_sparse("graph", self.graph(data))
+
+    def score(
+        self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the recency-weighted sum over each user's items."""
+        profile = data.histories.profiles(users, self.recency_decay)
+        scores: NDArray[np.float32] = (profile @ unpack_sparse("graph", arrays)).toarray()
+        return scores

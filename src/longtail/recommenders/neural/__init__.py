@@ -1,0 +1,1 @@
+"""Recommenders that are neural networks, and the training loop that they share."""

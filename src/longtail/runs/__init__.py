@@ -1,0 +1,1 @@
+"""Records of runs: which versions they read and wrote, and from what."""

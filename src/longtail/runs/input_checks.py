@@ -1,0 +1,172 @@
+"""Checks before the first node: the inputs of a run exist and were made from the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+from typing import NamedTuple
+
+from kedro.framework.project import pipelines
+from kedro.pipeline import Pipeline
+
+from longtail.errors import UserError
+from longtail.runs.records import RunRecords
+from longtail.runs.versions import made_by, without_transcoding
+
+# What all artifacts of one experiment must have been made from.
+SHARED = (
+    "items",
+    "train_interactions",
+    "validation_interactions",
+    "test_interactions",
+    "item_groups",
+    "user_groups",
+    "training_histories",
+    "validation_histories",
+    "past_histories",
+)
+
+
+class MixedInputs(NamedTuple):
+    """Inputs that were made from different data.
+
+    Attributes:
+        shared: the dataset that they should have in common.
+        wanted: the version of it that the run reads, else the newest one.
+        stale: the inputs that were made from other content, with the version they were made from.
+        outdated: everything on the way from the shared datasets to them.
+    """
+
+    shared: str
+    wanted: str
+    stale: dict[str, str]
+    outdated: set[str]
+
+
+def mixed_inputs(inputs: Mapping[str, str], records: RunRecords) -> MixedInputs | None:
+    """Return the inputs of a run that were made from different data, None where all agree.
+
+    Args:
+        inputs: versions of the inputs, by dataset.
+        records: the records of earlier runs.
+    """
+    origins = {
+        name: records.ancestors(name, version) | {name: version} for name, version in inputs.items()
+    }
+    for shared in SHARED:
+        used = {name: origin[shared] for name, origin in origins.items() if shared in origin}
+        wanted = inputs.get(shared, max(used.values(), default=""))
+        content = records.content(shared, wanted)
+        stale = {
+            name: version
+            for name, version in used.items()
+            if records.content(shared, version) != content
+        }
+        if stale:
+            outdated = {
+                name
+                for dataset in stale
+                for name, version in origins[dataset].items()
+                if shared in records.ancestors(name, version)
+            }
+            return MixedInputs(shared, wanted, stale, outdated - set(SHARED) or outdated)
+    return None
+
+
+def check_inputs_match(inputs: Mapping[str, str], records: RunRecords, env: str = "") -> None:
+    """Refuse inputs that were made from different data.
+
+    Args:
+        inputs: versions of the inputs, by dataset.
+        records: the records of earlier runs.
+        env: the environment, for the command in the message.
+
+    Raises:
+        UserError: If an input was made from other data than the other inputs.
+    """
+    if mixed := mixed_inputs(inputs, records):
+        raise UserError(mixed_inputs_message(mixed, env))
+
+
+def check_inputs_exist(missing: Iterable[str], chosen: Mapping[str, str], env: str = "") -> None:
+    """Refuse missing inputs that a pipeline of the project makes.
+
+    Args:
+        missing: catalog entries without a version to load.
+        chosen: versions that the user asked for, by catalog entry.
+        env: the environment, for the command in the message.
+
+    Raises:
+        UserError: If an input that another pipeline makes, or the version asked for, is missing.
+    """
+    missing = list(missing)
+    for name in missing:
+        if version := chosen.get(name):
+            raise UserError(f"The dataset '{name}' has no version {version}.")
+    registered = all_pipelines()
+    makers = {name: maker for name in missing if (maker := maker_of(name, registered))}
+    if makers:
+        raise UserError(missing_inputs_message(makers, env))
+
+
+def all_pipelines() -> Mapping[str, Pipeline]:
+    """Return all registered pipelines, also those that were not asked for."""
+    pipelines.set_requested(None)
+    return pipelines
+
+
+def maker_of(dataset_name: str, registered: Mapping[str, Pipeline]) -> str | None:
+    """Return the name of the registered pipeline that writes a dataset, None where none does."""
+    makers = {
+        output: name
+        for name, pipeline in registered.items()
+        if name != "__default__"
+        for output in made_by(pipeline)
+    }
+    return makers.get(without_transcoding(dataset_name))
+
+
+def missing_inputs_message(makers: Mapping[str, str], env: str = "") -> str:
+    """Name the missing datasets and the command that makes them.
+
+    Args:
+        makers: the pipeline that makes each missing dataset.
+        env: the environment.
+    """
+    names = ", ".join(sorted({f"'{without_transcoding(name)}'" for name in makers}))
+    subject = "The dataset" if len(makers) == 1 else "The datasets"
+    verb = "does" if len(makers) == 1 else "do"
+    wanted = command(dict.fromkeys(makers.values()), env)
+    return f"{subject} {names} {verb} not exist yet. Run `{wanted}` first."
+
+
+def mixed_inputs_message(mixed: MixedInputs, env: str = "") -> str:
+    """Name the inputs that were made from other data and the command that makes them again."""
+    name, version = next(iter(mixed.stale.items()))
+    others = f" (and {len(mixed.stale) - 1} more)" if len(mixed.stale) > 1 else ""
+    registered = all_pipelines()
+    makers = {maker_of(dataset, registered) for dataset in mixed.outdated}
+    repair = command([name for name in in_order(registered) if name in makers], env)
+    return (
+        f"The inputs of this run were made from different data: '{name}'{others} from version"
+        f" {version} of '{mixed.shared}', but the run uses version {mixed.wanted}, which has other"
+        f" content. Run `{repair}` first."
+    )
+
+
+def in_order(registered: Mapping[str, Pipeline]) -> list[str]:
+    """Return the names of pipelines, each after those whose outputs it reads."""
+    names = sorted(set(registered) - {"__default__"})
+    makes = {name: made_by(registered[name]) for name in names}
+    reads = {name: set(map(without_transcoding, registered[name].inputs())) for name in names}
+    needs = {
+        name: [other for other in names if other != name and makes[other] & reads[name]]
+        for name in names
+    }
+    return list(TopologicalSorter(needs).static_order())
+
+
+def command(pipeline_names: Iterable[str], env: str = "") -> str:
+    """Return the command that runs some pipelines in an environment."""
+    option = "" if env in ("", "local") else f" --env={env}"
+    return f"kedro run{option} --pipelines={','.join(pipeline_names)}"

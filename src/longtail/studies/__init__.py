@@ -1,0 +1,1 @@
+"""Studies of the language model: compression, controls, ratings, a judge, written reasons."""

@@ -1,0 +1,45 @@
+import ibis
+import pandas as pd
+import pytest
+
+from longtail.behaviour.cleaning.columns import map_columns
+from longtail.errors import UserError
+
+
+def raw(**columns):
+    return ibis.memtable(pd.DataFrame(columns))
+
+
+def test_columns_are_renamed_and_missing_ones_are_null():
+    mapped = map_columns(
+        raw(customer=["u"], sku=["a"], extra=["x"]),
+        {"user_id": "customer", "item_id": "sku", "rating": "rating"},
+        required=["user_id", "item_id"],
+        file="interactions",
+    ).to_pandas()
+    assert list(mapped.columns) == ["user_id", "item_id", "rating"]
+    assert mapped.iloc[0].tolist()[:2] == ["u", "a"]
+    assert mapped["rating"].isna().all()
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_a_missing_required_column_is_named(column):
+    columns = {"user_id": ["u"], "item_id": ["a"], "time": ["1"]}
+    del columns[column]
+    with pytest.raises(UserError, match=f"interactions file has no column '{column}'.*time"):
+        map_columns(
+            raw(**columns),
+            {"user_id": "user_id", "item_id": "item_id"},
+            required=["user_id", "item_id"],
+            file="interactions",
+        )
+
+
+def test_an_optional_column_that_was_mapped_must_exist():
+    with pytest.raises(UserError, match=r"items file has no column 'name'.*items_columns.title"):
+        map_columns(
+            raw(item_id=["a"]),
+            {"item_id": "item_id", "title": "name"},
+            required=["item_id"],
+            file="items",
+        )

@@ -1,0 +1,146 @@
+"""Only models that the parameters want are in the graph."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
+
+from longtail.errors import UserError
+from longtail.pipelines.contradictions import check_parameters
+from longtail.pipelines.selection import ModelSelection
+from longtail.recommenders.registry import MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def graphs(env: str, params: dict[str, Any] | None = None) -> dict[str, Pipeline]:
+    """Pipelines of an environment, as a run sees them."""
+    bootstrap_project(ROOT)
+    with KedroSession.create(ROOT, env=env, runtime_params=params) as session:
+        session.load_context()
+    return dict(pipelines)
+
+
+def fitted_in(pipeline: Pipeline) -> set[str]:
+    recommended = {name for name in pipeline.all_outputs() if name.startswith("recommendations_")}
+    return {name.removeprefix("recommendations_") for name in recommended}
+
+
+FEW = {"recommenders": {"fitted": ["popularity"]}, "hybrid": {"sources": ["ials", "text_knn"]}}
+
+
+def test_what_is_wanted_is_in_the_graph_and_nothing_else() -> None:
+    few = graphs("base", FEW)
+    models = {"popularity", "ials", "text_knn", "als"}
+    assert fitted_in(few["__default__"]) == models | {"hybrid"}
+    assert few["evaluation"].inputs() >= {f"recommendations_{model}" for model in models}
+    for name, pipeline in few.items():
+        mentioned = {
+            dataset for node in pipeline.nodes for dataset in (*node.inputs, *node.outputs)
+        }
+        for model in MODELS.keys() - models:
+            assert not {f"{model}_model", f"recommendations_{model}"} & mentioned, (name, model)
+
+
+def test_the_study_fits_every_model() -> None:
+    assert fitted_in(graphs("study")["__default__"]) == {*MODELS, "hybrid"}
+
+
+def test_the_graph_follows_the_newest_context() -> None:
+    graphs("study")
+    assert "interest_network" not in fitted_in(graphs("base")["__default__"])
+
+
+def test_the_baseline_is_fitted_without_being_named_twice() -> None:
+    few = graphs("base", FEW | {"evaluation": {"baseline": "ease"}})
+    assert "ease" in fitted_in(few["recommenders"])
+    gate = few["hybrid_scoring"].only_nodes_with_outputs("hybrid_gate")
+    assert "ease_validation_model" in gate.inputs()
+
+
+def test_the_second_encoding_is_in_the_graph_where_it_is_wanted() -> None:
+    assert "second_encoder_vectors" not in graphs("base")["controls"].datasets()
+    wanted = graphs("base", {"item_encoding": {"second_text": ["keywords"]}})["controls"]
+    assert "second_encoder_vectors" in wanted.datasets()
+
+
+def test_models_keep_the_order_of_the_registry_and_sources_theirs() -> None:
+    selection = ModelSelection.of(
+        {
+            "recommenders": {"fitted": ["ials", "random"]},
+            "hybrid": {"sources": ["text_knn", "als"]},
+            "evaluation": {"baseline": "als"},
+        }
+    )
+    assert selection.fitted == ("random", "als", "ials", "text_knn")
+    assert selection.sources == ("text_knn", "als")
+    assert selection.other_than_als == ("random", "ials", "text_knn")
+
+
+VALID: dict[str, Any] = {
+    "recommendation_length": 100,
+    "evaluation": {"ks": [10, 20], "baseline": "als"},
+    "hybrid": {"sources": ["als"], "explained": 10},
+    "llm_judge": {"candidates": 20, "sentences": 2},
+    "recommenders": {"fitted": ["ials"], "settings": {}},
+    "item_encoding": {"second_text": [], "understanding": {"keywords": 5, "summaries": False}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"evaluation": {"ks": [10, 200], "baseline": "als"}},
+            "evaluation.ks asks for 200 items of a list, and recommendation_length is 100",
+        ),
+        ({"hybrid": {"sources": ["als"], "explained": 101}}, "hybrid.explained asks for 101"),
+        ({"llm_judge": {"candidates": 300, "sentences": 2}}, "llm_judge.candidates asks for 300"),
+        ({"llm_judge": {"candidates": 20, "sentences": 11}}, "only the first 10 items of a list"),
+        (
+            {"recommenders": {"fitted": ["ials"], "settings": {"ease": {"max_items": 5}}}},
+            "recommenders.settings.ease has no effect: ease is not fitted",
+        ),
+        (
+            {
+                "recommenders": {
+                    "fitted": ["language_model_ranker"],
+                    "settings": {"language_model_ranker": {"task": "rating"}},
+                }
+            },
+            "task=rating predicts stars instead of ranking items",
+        ),
+        (
+            {
+                "item_encoding": {
+                    "second_text": ["keywords", "summary"],
+                    "understanding": {"keywords": 5, "summaries": False},
+                }
+            },
+            "second_text names summary, which no item has: switch on"
+            " item_encoding.understanding.summaries",
+        ),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_named(
+    change: dict[str, Any], sentence: str
+) -> None:
+    check_parameters(VALID)
+    with pytest.raises(UserError) as refused:
+        check_parameters(VALID | change)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_all_contradictions_are_told_at_once() -> None:
+    changes = {
+        "hybrid": {"sources": ["als"], "explained": 101},
+        "llm_judge": {"candidates": 300, "sentences": 2},
+    }
+    with pytest.raises(UserError) as refused:
+        check_parameters(VALID | changes)
+    assert len(str(refused.value).splitlines()) == 2
