@@ -3,7 +3,7 @@ from kedro.io import DatasetError
 from kedro.pipeline import Node, Pipeline
 from kedro.validation.exceptions import ParameterValidationError
 from kedro.validation.parameter_validator import ParameterValidator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from longtail.cli import user_message
 from longtail.errors import UserError
@@ -12,6 +12,13 @@ from longtail.errors import UserError
 class Als(BaseModel):
     model_config = ConfigDict(extra="forbid")
     factors: int = Field(gt=0)
+
+    @field_validator("factors")
+    @classmethod
+    def _is_even(cls, factors: int) -> int:
+        if factors % 2:
+            raise ValueError(f"als.factors is {factors}; take an even number.")
+        return factors
 
 
 class Settings(BaseModel):
@@ -37,6 +44,12 @@ def test_wrapped_user_errors_are_found() -> None:
 
 def test_defects_keep_their_traceback() -> None:
     assert user_message(ValueError("a defect")) is None
+
+
+def test_the_sentence_of_a_validator_is_shown_as_it_is() -> None:
+    assert message_of({"als": {"factors": 3}}) == (
+        "Parameter model.als.factors = 3 is not valid: als.factors is 3; take an even number."
+    )
 
 
 def test_wrong_parameters_are_named() -> None:

@@ -210,6 +210,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 _MODEL = re.compile(
     r"parameter '(?P<parameter>[^']+)': \d+ validation errors? for \w+\n(?P<body>.*)", re.DOTALL
 )
+# What pydantic puts before the sentence of a validator of this project.
+OWN_SENTENCE = "Value error, "
 _FIELD = re.compile(
     r"^(?P<field>\S+)\n"
     r" +(?P<reason>.+?) \[type=\w+, input_value=(?P<value>.*), input_type=\w+\]$",
@@ -224,9 +226,16 @@ def parameter_message(text: str) -> str:
     """
     sentences = [
         f"Parameter {model['parameter']}.{field['field']} = {field['value']} is not valid: "
-        f"{field['reason'][0].lower()}{field['reason'][1:]}."
+        f"{_as_clause(field['reason'])}."
         for part in text.split("\n- ")
         if (model := _MODEL.search(part))
         for field in _FIELD.finditer(model["body"])
     ]
     return "\n".join(sentences) or text
+
+
+def _as_clause(reason: str) -> str:
+    """Return what pydantic says as the end of a sentence; a sentence of ours stays as it is."""
+    if reason.startswith(OWN_SENTENCE):
+        return reason.removeprefix(OWN_SENTENCE).rstrip(".")
+    return f"{reason[0].lower()}{reason[1:]}"

@@ -20,16 +20,23 @@ def test_maker_is_found_through_transcoding() -> None:
 
 
 def test_message_names_datasets_and_command() -> None:
-    one = missing_inputs_message({"items@pandas": "cleaning"})
+    one = missing_inputs_message({"items@pandas": "cleaning"}, registered())
     assert (
         one == "The dataset 'items' does not exist yet. Run `kedro run --pipelines=cleaning` first."
     )
-    several = missing_inputs_message({"items@pandas": "cleaning", "vectors": "encoding"})
+    several = missing_inputs_message(
+        {"vectors": "encoding", "items@pandas": "cleaning"}, registered()
+    )
     assert several == (
         "The datasets 'items', 'vectors' do not exist yet. "
         "Run `kedro run --pipelines=cleaning,encoding` first."
     )
 
 
-def test_pipelines_come_after_those_that_they_read() -> None:
-    assert in_order(registered()) == ["cleaning", "encoding"]
+def test_a_message_names_five_datasets_and_counts_the_others() -> None:
+    many = missing_inputs_message({f"d{n}": "cleaning" for n in range(8)}, registered())
+    assert "'d0', 'd1', 'd2', 'd3', 'd4' and 3 more do not exist yet" in many
+
+
+def test_pipelines_come_in_the_order_of_the_registry() -> None:
+    assert in_order(["encoding", None, "cleaning"], registered()) == ["cleaning", "encoding"]

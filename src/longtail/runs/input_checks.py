@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from kedro.framework.project import pipelines
@@ -25,6 +24,9 @@ SHARED = (
     "validation_histories",
     "past_histories",
 )
+
+# Missing inputs that a message names.
+MOST_NAMED = 5
 
 
 class MixedInputs(NamedTuple):
@@ -106,7 +108,7 @@ def check_inputs_exist(missing: Iterable[str], chosen: Mapping[str, str], env: s
     registered = all_pipelines()
     makers = {name: maker for name in missing if (maker := maker_of(name, registered))}
     if makers:
-        raise UserError(missing_inputs_message(makers, env))
+        raise UserError(missing_inputs_message(makers, registered, env))
 
 
 def all_pipelines() -> Mapping[str, Pipeline]:
@@ -126,18 +128,22 @@ def maker_of(dataset_name: str, registered: Mapping[str, Pipeline]) -> str | Non
     return makers.get(without_transcoding(dataset_name))
 
 
-def missing_inputs_message(makers: Mapping[str, str], env: str = "") -> str:
+def missing_inputs_message(
+    makers: Mapping[str, str], registered: Mapping[str, Pipeline], env: str = ""
+) -> str:
     """Name the missing datasets and the command that makes them.
 
     Args:
         makers: the pipeline that makes each missing dataset.
+        registered: all pipelines, in the order of a run.
         env: the environment.
     """
-    names = ", ".join(sorted({f"'{without_transcoding(name)}'" for name in makers}))
-    subject = "The dataset" if len(makers) == 1 else "The datasets"
-    verb = "does" if len(makers) == 1 else "do"
-    wanted = command(dict.fromkeys(makers.values()), env)
-    return f"{subject} {names} {verb} not exist yet. Run `{wanted}` first."
+    missing = sorted({f"'{without_transcoding(name)}'" for name in makers})
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    names = ", ".join(missing[:MOST_NAMED]) + more
+    subject, verb = ("dataset", "does") if len(missing) == 1 else ("datasets", "do")
+    wanted = command(in_order(makers.values(), registered), env)
+    return f"The {subject} {names} {verb} not exist yet. Run `{wanted}` first."
 
 
 def mixed_inputs_message(mixed: MixedInputs, env: str = "") -> str:
@@ -146,7 +152,7 @@ def mixed_inputs_message(mixed: MixedInputs, env: str = "") -> str:
     others = f" (and {len(mixed.stale) - 1} more)" if len(mixed.stale) > 1 else ""
     registered = all_pipelines()
     makers = {maker_of(dataset, registered) for dataset in mixed.outdated}
-    repair = command([name for name in in_order(registered) if name in makers], env)
+    repair = command(in_order(makers, registered), env)
     return (
         f"The inputs of this run were made from different data: '{name}'{others} from version"
         f" {version} of '{mixed.shared}', but the run uses version {mixed.wanted}, which has other"
@@ -154,16 +160,9 @@ def mixed_inputs_message(mixed: MixedInputs, env: str = "") -> str:
     )
 
 
-def in_order(registered: Mapping[str, Pipeline]) -> list[str]:
-    """Return the names of pipelines, each after those whose outputs it reads."""
-    names = sorted(set(registered) - {"__default__"})
-    makes = {name: made_by(registered[name]) for name in names}
-    reads = {name: set(map(without_transcoding, registered[name].inputs())) for name in names}
-    needs = {
-        name: [other for other in names if other != name and makes[other] & reads[name]]
-        for name in names
-    }
-    return list(TopologicalSorter(needs).static_order())
+def in_order(names: Iterable[str | None], registered: Mapping[str, Pipeline]) -> list[str]:
+    """Return the names of pipelines in the order of the registry, which is that of a run."""
+    return [name for name in registered if name in set(names) and name != "__default__"]
 
 
 def command(pipeline_names: Iterable[str], env: str = "") -> str:
