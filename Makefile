@@ -1,4 +1,6 @@
 PYTHON ?= python3
+# The environment that `make viz` shows.
+ENV ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -7,7 +9,7 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo data test spark-test kill-test lint docs mlflow viz lock clean
+.PHONY: help install demo data test spark-test kill-test lint docs mlflow viz lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +55,10 @@ docs: $(READY)  ## build the documentation into build/docs
 mlflow: $(READY)  ## open the runs in MLflow
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(ONE_READER) $(BIN)/kedro mlflow ui
 
-viz: $(READY)  ## open the graph in Kedro-Viz
-	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run
+viz: $(READY)  ## open the graph in Kedro-Viz, of ENV (by default demo)
+	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run --env $(ENV)
+
+install: $(READY)  ## install into .venv
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -26,6 +27,7 @@ from tests.metrics.hand_case import hand_case
 from longtail.cli import cli
 from longtail.hybrid.parameters import ITEM_FEATURES
 from longtail.metrics.scoring import WARM_ONLY, score_model
+from longtail.serving.mlflow_model import SIGNATURE
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -188,7 +190,20 @@ def check_mlflow(arguments: list[str]) -> None:
     parse(command, arguments)
 
 
+def check_curl(arguments: list[str]) -> None:
+    url, body = arguments[0], json.loads(arguments[arguments.index("-d") + 1])
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/invocations", url)
+    known = {column.name for column in SIGNATURE.inputs}
+    assert all(record.keys() <= known for record in body["dataframe_records"])
+
+
+def check_export(arguments: list[str]) -> None:
+    assert all("=" in argument for argument in arguments[:1])
+
+
 CHECKS = {
+    "curl": check_curl,
+    "export": check_export,
     "kedro": check_kedro,
     "make": check_make,
     "python": check_python,

@@ -25,8 +25,9 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import bootstrap_project
 from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
-from kedro.validation.type_extractor import TypeExtractor
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+
+from longtail.pipelines.parameters import Parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTIONS = ROOT / "docs/datasets.yml"
@@ -116,21 +117,19 @@ def environments() -> list[str]:
 @cache
 def parameter_types() -> dict[str, Any]:
     """Return the pydantic type of every typed group of parameters, by name."""
-    return TypeExtractor(registered_pipelines()).extract_types_from_pipelines()
+    groups = {name: field.annotation for name, field in Parameters.model_fields.items()}
+    return {
+        name: kind
+        for name, kind in groups.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
 
 
 @cache
 def parameter_groups() -> dict[str, Group]:
     """Return every typed group of parameters with the values of ``conf/base``, as runs use them."""
     values = configuration("base")["parameters"]
-    nodes = registered_pipelines()["__default__"].nodes
-    used = [name.removeprefix("params:") for node in nodes for name in node.inputs]
-    names = [name for name in dict.fromkeys([*used, *values]) if name in values]
-    return {
-        name: group_of(name, parameter_types()[name], values[name])
-        for name in names
-        if name in parameter_types()
-    }
+    return {name: group_of(name, kind, values[name]) for name, kind in parameter_types().items()}
 
 
 def plain_parameters() -> dict[str, Any]:
@@ -176,8 +175,11 @@ def _model_of(item: Mapping[str, Any], models: Mapping[str, Any]) -> Mapping[str
 def parameters() -> str:
     """Return a section with a table for each group of parameters."""
     sections = [_section(group, 2) for group in parameter_groups().values()]
-    rows = [f"| {_code(name)} | {_value(value)} |" for name, value in plain_parameters().items()]
-    plain = ["## Single values", "", "| parameter | default |", "|---|---|", *rows]
+    rows = [
+        f"| {_code(name)} | {_value(value)} | {Parameters.model_fields[name].description} |"
+        for name, value in plain_parameters().items()
+    ]
+    plain = ["## Single values", "", "| parameter | default | meaning |", "|---|---|---|", *rows]
     return "\n\n".join([*sections, *(["\n".join(plain)] if rows else [])])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io.core import VersionNotFoundError
-from kedro.validation.exceptions import DataValidationError, ParameterValidationError
+from kedro.validation.exceptions import DataValidationError
 
 from longtail.errors import UserError
 
@@ -70,6 +70,11 @@ ENVIRONMENT = click.option(
 )
 
 
+def run_command(env: str | None) -> str:
+    """Return the command that runs the pipelines of an environment."""
+    return f"kedro run --env={env}" if env else "kedro run"
+
+
 @cli.command(name="leaderboard")
 @ENVIRONMENT
 @click.option("--costs", is_flag=True, help="Print what each model costs beside its quality.")
@@ -83,7 +88,7 @@ def leaderboard(env: str | None, costs: bool) -> None:
 
     catalog = open_catalog(env)
     if not catalog.exists("leaderboard"):
-        raise click.ClickException("There is no leaderboard yet: run `kedro run` first.")
+        raise click.ClickException(f"There is no leaderboard yet: run `{run_command(env)}` first.")
     rows = catalog.load("leaderboard")
     parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
     if costs:
@@ -109,7 +114,8 @@ def data_profile(env: str | None) -> None:
     catalog = open_catalog(env)
     if not catalog.exists("data_profile"):
         raise click.ClickException(
-            "There is no profile yet: run `kedro run --pipelines=behaviour_cleaning` first."
+            "There is no profile yet:"
+            f" run `{run_command(env)} --pipelines=behaviour_cleaning` first."
         )
     print_profile(catalog.load("data_profile"))
 
@@ -164,8 +170,6 @@ def user_message(error: BaseException) -> str | None:
     Kedro and OmegaConf wrap the errors of datasets and resolvers, so causes are searched too.
     """
     for cause in _causes(error):
-        if isinstance(cause, ParameterValidationError):
-            return parameter_message(str(cause))
         if isinstance(cause, UserError | DataValidationError | VersionNotFoundError):
             return str(cause)
         if message := storage_message(str(cause)):
@@ -205,37 +209,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while current is not None:
         yield current
         current = current.__cause__ or current.__context__
-
-
-_MODEL = re.compile(
-    r"parameter '(?P<parameter>[^']+)': \d+ validation errors? for \w+\n(?P<body>.*)", re.DOTALL
-)
-# What pydantic puts before the sentence of a validator of this project.
-OWN_SENTENCE = "Value error, "
-_FIELD = re.compile(
-    r"^(?P<field>\S+)\n"
-    r" +(?P<reason>.+?) \[type=\w+, input_value=(?P<value>.*), input_type=\w+\]$",
-    re.MULTILINE,
-)
-
-
-def parameter_message(text: str) -> str:
-    """Turn Kedro's report on invalid parameters into one sentence for each of them.
-
-    Kedro keeps only the text of the pydantic errors; text that does not match is returned as it is.
-    """
-    sentences = [
-        f"Parameter {model['parameter']}.{field['field']} = {field['value']} is not valid: "
-        f"{_as_clause(field['reason'])}."
-        for part in text.split("\n- ")
-        if (model := _MODEL.search(part))
-        for field in _FIELD.finditer(model["body"])
-    ]
-    return "\n".join(sentences) or text
-
-
-def _as_clause(reason: str) -> str:
-    """Return what pydantic says as the end of a sentence; a sentence of ours stays as it is."""
-    if reason.startswith(OWN_SENTENCE):
-        return reason.removeprefix(OWN_SENTENCE).rstrip(".")
-    return f"{reason[0].lower()}{reason[1:]}"

@@ -4,38 +4,49 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines, settings
 
+if TYPE_CHECKING:
+    from longtail.pipelines.parameters import Parameters
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-_in_force: dict[str, Any] = {}
+# Kedro builds the pipelines without telling the registry which environment they are for.
+_active: list[Parameters] = []
 
 
-def current_parameters() -> dict[str, Any]:
+def current_parameters() -> Parameters:
     """Return the parameters of the newest context, else those of the default environment."""
-    if _in_force:
-        return _in_force
-    source = str(PROJECT_ROOT / settings.CONF_SOURCE)
-    env = os.environ.get("KEDRO_ENV")
-    parameters: dict[str, Any] = OmegaConfigLoader(source, env=env, **settings.CONFIG_LOADER_ARGS)[
-        "parameters"
-    ]
-    return parameters
+    if not _active:
+        source = str(PROJECT_ROOT / settings.CONF_SOURCE)
+        env = os.environ.get("KEDRO_ENV")
+        loader = OmegaConfigLoader(source, env=env, **settings.CONFIG_LOADER_ARGS)
+        use_parameters(loader["parameters"])
+    return _active[0]
 
 
-def use_parameters(parameters: dict[str, Any]) -> None:
-    """Put parameters in force and have the registry make the pipelines anew from them."""
-    _in_force.clear()
-    _in_force.update(parameters)
+def use_parameters(raw: dict[str, Any]) -> None:
+    """Set the active parameters and have Kedro rebuild the pipelines from them.
+
+    Args:
+        raw: as the configuration gives them.
+
+    Raises:
+        UserError: some are not valid.
+    """
+    # Imported here: the command line starts without what the pipelines import.
+    from longtail.pipelines.parameters import read_parameters  # noqa: PLC0415
+
+    _active[:] = [read_parameters(raw)]
     pipelines.configure("longtail.pipeline_registry")
 
 
 class ConfigurationHooks:
-    """Puts the parameters of a context in force and refuses contradictions among them."""
+    """Sets the active parameters and refuses contradictions among them."""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -49,7 +60,6 @@ class ConfigurationHooks:
         Raises:
             UserError: with one sentence for each contradiction.
         """
-        # Imported here: commands that run nothing start without what the pipelines import.
         from longtail.pipelines.contradictions import check_parameters  # noqa: PLC0415
 
-        check_parameters(_in_force)
+        check_parameters(current_parameters())

@@ -28,8 +28,8 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     parameters = current_parameters()
     models = ModelSelection.of(parameters)
-    encoding = parameters["item_encoding"]
-    second_encoding = bool(encoding["second_encoder"] or encoding["second_text"])
+    encoding = parameters.item_encoding
+    second_encoding = bool(encoding.second_encoder or encoding.second_text)
     usual = {
         "behaviour_cleaning": behaviour_cleaning.create_pipeline(),
         "item_encoding": item_encoding.create_pipeline(),

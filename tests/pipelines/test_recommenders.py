@@ -22,7 +22,7 @@ from longtail.recommenders.recent_popularity import RecentPopularity
 from longtail.tuning.search import TuningParameters
 
 TUNING = TuningParameters(trials=2)
-CHOICE = RecommenderParameters(fitted=("popularity",))
+SETTINGS: dict[str, dict[str, Any]] = {}
 REASON = "TooLarge was left out: three items are too many."
 
 
@@ -52,7 +52,7 @@ def test_a_model_that_the_data_do_not_allow_is_left_out_with_a_sentence(
 ) -> None:
     with caplog.at_level(logging.INFO):
         tune = tuning_step("popularity", TooLarge)
-        hyperparameters, trials, tuned = tune(CHOICE, TUNING, TRAINING, HELD_OUT, {})
+        hyperparameters, trials, tuned = tune(SETTINGS, TUNING, TRAINING, HELD_OUT, {})
     assert caplog.messages == [REASON]
     assert hyperparameters == {"not_applicable": REASON}
     assert (trials, tuned.arrays, tuned.not_applicable) == ([], {}, REASON)
@@ -84,7 +84,7 @@ def test_a_source_that_the_data_do_not_allow_is_left_out() -> None:
 
 def test_a_model_is_tuned_refitted_and_recommends() -> None:
     tune = tuning_step("popularity", Popularity)
-    hyperparameters, trials, tuned = tune(CHOICE, TUNING, TRAINING, HELD_OUT, {})
+    hyperparameters, trials, tuned = tune(SETTINGS, TUNING, TRAINING, HELD_OUT, {})
     assert hyperparameters == {}
     assert len(trials) == 1
     refitted = refit_recommender(tuned, TUNING, PAST, {})
@@ -110,8 +110,7 @@ def test_a_setting_that_a_model_does_not_have_is_named_before_anything_runs() ->
 
 def test_given_settings_are_those_of_the_model() -> None:
     given = {"popularity_recent": {"half_life": 0.25}}
-    choice = RecommenderParameters(fitted=("popularity_recent",), settings=given)
     tune = tuning_step("popularity_recent", RecentPopularity)
-    hyperparameters, trials, _ = tune(choice, TUNING, TRAINING, HELD_OUT, {})
+    hyperparameters, trials, _ = tune(given, TUNING, TRAINING, HELD_OUT, {})
     assert hyperparameters["half_life"] == 0.25
     assert len(trials) == 1

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.framework.project import pipelines
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
 from longtail.errors import UserError
 from longtail.pipelines.contradictions import check_parameters
+from longtail.pipelines.parameters import Parameters, read_parameters
 from longtail.pipelines.selection import ModelSelection
 from longtail.recommenders.registry import MODELS
 
@@ -68,42 +70,42 @@ def test_the_second_encoding_is_in_the_graph_where_it_is_wanted() -> None:
     assert "second_encoder_vectors" in wanted.datasets()
 
 
-def test_models_keep_the_order_of_the_registry_and_sources_theirs() -> None:
-    selection = ModelSelection.of(
-        {
-            "recommenders": {"fitted": ["ials", "random"]},
-            "hybrid": {"sources": ["text_knn", "als"]},
-            "evaluation": {"baseline": "als"},
-        }
+def parameters(changes: dict[str, Any] | None = None) -> Parameters:
+    """The base parameters with changes as of the command line."""
+    bootstrap_project(ROOT)
+    loader = OmegaConfigLoader(
+        str(ROOT / "conf"), env="base", runtime_params=changes, **settings.CONFIG_LOADER_ARGS
     )
+    return read_parameters(loader["parameters"])
+
+
+def test_models_keep_the_order_of_the_registry_and_sources_theirs() -> None:
+    changes = {
+        "recommenders": {"fitted": ["ials", "random"]},
+        "hybrid": {"sources": ["text_knn", "als"]},
+    }
+    selection = ModelSelection.of(parameters(changes))
     assert selection.fitted == ("random", "als", "ials", "text_knn")
     assert selection.sources == ("text_knn", "als")
     assert selection.other_than_als == ("random", "ials", "text_knn")
 
 
-VALID: dict[str, Any] = {
-    "recommendation_length": 100,
-    "evaluation": {"ks": [10, 20], "baseline": "als"},
-    "hybrid": {"sources": ["als"], "explained": 10},
-    "llm_judge": {"candidates": 20, "sentences": 2},
-    "recommenders": {"fitted": ["ials"], "settings": {}},
-    "item_encoding": {"second_text": [], "understanding": {"keywords": 5, "summaries": False}},
-}
+JUDGE = {"users": 5, "candidates": 20, "sentences": 2}
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (
-            {"evaluation": {"ks": [10, 200], "baseline": "als"}},
-            "evaluation.ks asks for 200 items of a list, and recommendation_length is 100",
+            {"evaluation": {"ks": [10, 20, 200]}},
+            "evaluation.ks needs lists of 200 items, but recommendation_length is 100",
         ),
-        ({"hybrid": {"sources": ["als"], "explained": 101}}, "hybrid.explained asks for 101"),
-        ({"llm_judge": {"candidates": 300, "sentences": 2}}, "llm_judge.candidates asks for 300"),
-        ({"llm_judge": {"candidates": 20, "sentences": 11}}, "only the first 10 items of a list"),
+        ({"hybrid": {"explained": 101}}, "hybrid.explained needs lists of 101"),
+        ({"llm_judge": JUDGE | {"candidates": 300}}, "llm_judge.candidates needs lists of 300"),
+        ({"llm_judge": JUDGE | {"sentences": 11}}, "only the first 10 items of a list"),
         (
-            {"recommenders": {"fitted": ["ials"], "settings": {"ease": {"max_items": 5}}}},
-            "recommenders.settings.ease has no effect: ease is not fitted",
+            {"recommenders": {"settings": {"ease_recent": {"max_items": 5}}}},
+            "recommenders.settings.ease_recent has no effect: ease_recent is not fitted",
         ),
         (
             {
@@ -115,32 +117,39 @@ VALID: dict[str, Any] = {
             "task=rating predicts stars instead of ranking items",
         ),
         (
-            {
-                "item_encoding": {
-                    "second_text": ["keywords", "summary"],
-                    "understanding": {"keywords": 5, "summaries": False},
-                }
-            },
-            "second_text names summary, which no item has: switch on"
-            " item_encoding.understanding.summaries",
+            {"item_encoding": {"second_text": ["keywords", "summary"]}},
+            "second_text includes summary, but item_encoding.understanding.summaries is off",
         ),
+        (
+            {
+                "item_encoding": {"neighbours": 20},
+                "recommenders": {"settings": {"text_knn": {"neighbours": 50}}},
+            },
+            "text_knn.neighbours is 50, but item_encoding.neighbours keeps 20",
+        ),
+        (
+            {"behaviour_cleaning": {"min_rating": 3, "interactions_columns": {"rating": None}}},
+            "interactions_columns.rating is null",
+        ),
+        (
+            {"behaviour_cleaning": {"protocol": "temporal", "timestamps": "ordinal"}},
+            "protocol=temporal needs calendar times",
+        ),
+        ({"hybrid": {"sources": ["text_knn"]}}, "names only models that read text"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_named(
     change: dict[str, Any], sentence: str
 ) -> None:
-    check_parameters(VALID)
+    check_parameters(parameters())
     with pytest.raises(UserError) as refused:
-        check_parameters(VALID | change)
+        check_parameters(parameters(change))
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_all_contradictions_are_told_at_once() -> None:
-    changes = {
-        "hybrid": {"sources": ["als"], "explained": 101},
-        "llm_judge": {"candidates": 300, "sentences": 2},
-    }
+def test_all_contradictions_are_reported_together() -> None:
+    changes = {"hybrid": {"explained": 101}, "llm_judge": JUDGE | {"candidates": 300}}
     with pytest.raises(UserError) as refused:
-        check_parameters(VALID | changes)
+        check_parameters(parameters(changes))
     assert len(str(refused.value).splitlines()) == 2

@@ -33,13 +33,6 @@ class FoldInSchema(SplitSchema):
     position: Series[np.int64] = pa.Field(ge=1)
 
 
-class InteractionsSchema(SplitSchema):
-    """All kept interactions."""
-
-    event_type: Series[Any] = pa.Field(nullable=True)
-    rating: Series[float] = pa.Field(nullable=True)
-
-
 class ItemsSchema(_TableSchema):
     """The catalogue."""
 

@@ -1,10 +1,10 @@
 """Weights of events, and of user-item pairs, as evidence that a user likes an item."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import ibis
 import ibis.expr.types as ir
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from longtail.behaviour.cleaning.columns import stripped
 
@@ -34,6 +34,15 @@ class Dwell(BaseModel):
         gt=0, description="Seconds; a stay of at least this length counts as interest."
     )
     long_weight: float = Field(gt=0, description="Weight of an event with a long stay.")
+
+    @model_validator(mode="after")
+    def _short_is_shorter(self) -> Self:
+        if self.short_seconds >= self.long_seconds:
+            raise ValueError(
+                f"short_seconds is {self.short_seconds:g} and must be below long_seconds, which is"
+                f" {self.long_seconds:g}"
+            )
+        return self
 
 
 class Signals(BaseModel):

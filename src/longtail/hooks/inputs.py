@@ -30,7 +30,7 @@ class InputHooks:
         data_root = context.config_loader["globals"]["data_root"]
         self.recorder = RunRecorder(context.project_path / data_root, context.env or "")
 
-    @hook_impl(tryfirst=True)
+    @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:

@@ -23,7 +23,9 @@ class HybridParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sources: tuple[str, ...] = Field(description="Fitted models whose scores the gate combines.")
+    sources: tuple[str, ...] = Field(
+        min_length=1, description="Fitted models whose scores the gate combines."
+    )
     candidates_per_source: int = Field(
         60, ge=1, description="Candidates from each source for each user."
     )
@@ -40,6 +42,7 @@ class HybridParameters(BaseModel):
     )
     tail_emphasis_grid: tuple[float, ...] = Field(
         (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0),
+        min_length=1,
         description="Values of `tail_emphasis` tried on validation, ascending.",
     )
     cold_shelf: float = Field(
@@ -56,6 +59,13 @@ class HybridParameters(BaseModel):
         le=1,
         description="Share of the best validation NDCG that the chosen tail emphasis must keep.",
     )
+
+    @field_validator("tail_emphasis_grid")
+    @classmethod
+    def _ascends(cls, grid: tuple[float, ...]) -> tuple[float, ...]:
+        if list(grid) != sorted(set(grid)) or grid[0] < 0:
+            raise ValueError("the values must be 0 or more and ascend")
+        return grid
 
     @field_validator("sources")
     @classmethod

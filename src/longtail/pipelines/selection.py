@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from longtail.recommenders.registry import MODELS
+
+if TYPE_CHECKING:
+    from longtail.pipelines.parameters import Parameters
 
 ALS = "als"
 
@@ -27,14 +29,10 @@ class ModelSelection:
     baseline: str
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> ModelSelection:
-        """Read the selection from the parameters, as the configuration gives them.
-
-        Unknown names are left out here: the validation of the parameters names them.
-        """
-        sources = tuple(name for name in parameters["hybrid"]["sources"] if name in MODELS)
-        baseline = parameters["evaluation"]["baseline"]
-        wanted = {*parameters["recommenders"]["fitted"], *sources, baseline, ALS}
+    def of(cls, parameters: Parameters) -> ModelSelection:
+        """Read the selection from the parameters."""
+        sources, baseline = parameters.hybrid.sources, parameters.evaluation.baseline
+        wanted = {*parameters.recommenders.fitted, *sources, baseline, ALS}
         fitted = tuple(name for name in MODELS if name in wanted)
         return cls(fitted, sources, baseline)
 

@@ -40,8 +40,12 @@ def lineage_of(
 
 def parameter_values(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     """Return the parameters that the nodes of a pipeline take, as plain JSON."""
-    names = sorted(filter(is_parameter, pipeline.all_inputs()))
-    values = {name.removeprefix("params:"): catalog[name].load() for name in names}
+    # All groups: which nodes there are follows from parameters that a node need not take.
+    names = ["parameters"] if "parameters" in catalog else []
+    values: dict[str, Any] = {}
+    for name in names or sorted(filter(is_parameter, pipeline.all_inputs())):
+        loaded = catalog[name].load()
+        values |= loaded if name == "parameters" else {name.removeprefix("params:"): loaded}
     return {
         name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         for name, value in values.items()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from longtail.errors import UserError
+from longtail.source_code import code_digest
 from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.weights import (
     GGUF,
@@ -51,6 +52,7 @@ class TextEncoder:
     def fingerprint(self) -> str:
         """Hash of the weights and of every setting that changes the vectors."""
         settings = {
+            "code": code_digest(type(self)),  # type: ignore[arg-type]  # classes can be hashed
             "model": self.parameters.model,
             "weights": self._weights(),
             "max_tokens": self.parameters.max_tokens,

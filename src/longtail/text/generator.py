@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
+from longtail.source_code import code_digest
 from longtail.text.weights import (
     best_precision,
     load_transformer,
@@ -66,6 +67,7 @@ class TextGenerator:
     def fingerprint(self) -> str:
         """Hash of the weights and of every setting that changes the output."""
         settings = {
+            "code": code_digest(type(self)),  # type: ignore[arg-type]  # classes can be hashed
             "weights": weights_fingerprint(self.location),
             "max_tokens": self.parameters.max_tokens,
             "new_tokens": self.parameters.new_tokens,

@@ -132,7 +132,7 @@ class TrackedRun:
             run = self._client.get_run(self._run_id)
             log_trials(self._client, run, saved_trials(ran, catalog))
         if parameters.log_model and makes_hybrid(ran):
-            self._register_hybrid(ran, catalog, records)
+            self._register_hybrid(pipeline, catalog, records)
 
     def _log_differences(self) -> None:
         """Log how the run differs from the baseline of its data set and protocol."""

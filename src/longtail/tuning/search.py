@@ -16,6 +16,7 @@ from longtail.arrays import Arrays, content_digest, pack_sparse
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.digest import fit_digest
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg
+from longtail.source_code import code_hash
 
 
 class TuningParameters(BaseModel):
@@ -110,7 +111,7 @@ def _try(
 
 def _trial_key(setting: Recommender, data: TrainingData, targets: ValidationTargets, k: int) -> str:
     """Return a hash of everything that the value of a trial depends on."""
-    facts = [fit_digest(setting, data), str(k)]
+    facts = [fit_digest(setting, data), str(k), code_hash([validation_ndcg])]
     relevant = pack_sparse("relevant", targets.relevant)
     return content_digest(relevant | {"users": targets.users, "facts": np.array(facts)})
 

@@ -52,11 +52,13 @@ class ItemsColumns(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     item_id: str = Field(default="item_id", description="Column of the item ids; required.")
-    title: str = Field(default="title", description="Column of the titles.")
-    description: str = Field(default="description", description="Column of the descriptions.")
-    categories: str = Field(default="categories", description="Column of the categories.")
-    brand: str = Field(default="brand", description="Column of the brands.")
-    price: str = Field(default="price", description="Column of the prices; numbers.")
+    title: str | None = Field(default="title", description="Column of the titles.")
+    description: str | None = Field(
+        default="description", description="Column of the descriptions."
+    )
+    categories: str | None = Field(default="categories", description="Column of the categories.")
+    brand: str | None = Field(default="brand", description="Column of the brands.")
+    price: str | None = Field(default="price", description="Column of the prices; numbers.")
 
 
 class BehaviourCleaningParameters(BaseModel):

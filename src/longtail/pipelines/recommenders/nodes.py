@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
 from longtail.errors import NotApplicableError
-from longtail.pipelines.recommenders.params import RecommenderParameters
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.fitted_model import FittedModel
 from longtail.recommenders.item_features import ItemFeatures
@@ -35,7 +34,7 @@ def tuning_step(name: str, recommender: type[Recommender]) -> Callable[..., Tune
     """
 
     def tune_recommender(
-        choice: RecommenderParameters,
+        settings: dict[str, dict[str, Any]],
         tuning: TuningParameters,
         training: Histories,
         held_out: Histories,
@@ -49,7 +48,7 @@ def tuning_step(name: str, recommender: type[Recommender]) -> Callable[..., Tune
         data = TrainingData(training, item_features or ItemFeatures(), tuning.seed, checkpoints)
         targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
         try:
-            tuned = tune(recommender, data, targets, tuning, choice.settings.get(name))
+            tuned = tune(recommender, data, targets, tuning, settings.get(name))
         except NotApplicableError as reason:
             logger.info("%s", reason)
             return {"not_applicable": str(reason)}, [], FittedModel(recommender(), {}, str(reason))

@@ -40,7 +40,7 @@ def model_pipeline(name: str, namespace: str) -> Pipeline:
             Node(
                 tuning_step(name, recommender),
                 inputs={
-                    "choice": "params:recommenders",
+                    "settings": "params:recommenders.settings",
                     "tuning": "params:tuning",
                     "training": "training_histories",
                     "held_out": "validation_histories",

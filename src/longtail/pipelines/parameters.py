@@ -1,0 +1,87 @@
+"""All parameters of the project, and the sentences for those that are not valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from longtail.errors import UserError
+from longtail.hybrid.parameters import HybridParameters
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.pipelines.language_study.params import AugmentationStudyParameters
+from longtail.pipelines.recommenders.params import RecommenderParameters
+from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
+from longtail.studies.judge import JudgeParameters
+from longtail.tuning.search import TuningParameters
+
+# What pydantic puts before the sentence of a validator of this project.
+OWN_SENTENCE = "Value error, "
+
+
+class Parameters(BaseModel):
+    """The parameters of a run, group by group."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    behaviour_cleaning: BehaviourCleaningParameters
+    item_encoding: ItemEncodingParameters
+    recommenders: RecommenderParameters
+    tuning: TuningParameters
+    recommendation_length: int = Field(ge=1, le=1000, description="Items in each saved list.")
+    hybrid: HybridParameters
+    evaluation: EvaluationParameters
+    rating_study: LanguageModelRanker
+    augmentation_study: AugmentationStudyParameters
+    llm_judge: JudgeParameters
+
+
+def read_parameters(raw: Mapping[str, Any]) -> Parameters:
+    """Return the parameters that the configuration gives.
+
+    Raises:
+        UserError: some are unknown or not valid; with one sentence for each.
+    """
+    try:
+        return Parameters.model_validate(dict(raw))
+    except ValidationError as error:
+        sentences = [sentence_of(details, Parameters) for details in error.errors()]
+        raise UserError("\n".join(sentences)) from error
+
+
+def sentence_of(details: ErrorDetails, root: type[BaseModel]) -> str:
+    """Return the sentence for one error of pydantic.
+
+    Args:
+        details: the error.
+        root: the model that was validated.
+    """
+    name = ".".join(map(str, details["loc"]))
+    if details["type"] == "extra_forbidden":
+        return f"There is no parameter {name}{_hint(details['loc'], root)}."
+    if details["type"] == "missing":
+        return f"The parameter {name} is missing."
+    reason = details["msg"]
+    if reason.startswith(OWN_SENTENCE):
+        clause = reason.removeprefix(OWN_SENTENCE).rstrip(".")
+    else:
+        clause = f"{reason[0].lower()}{reason[1:]}"
+    return f"Parameter {name} = {details['input']!r} is not valid: {clause}."
+
+
+def _hint(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
+    """Return the nearest name of a parameter in the same group, as the end of a sentence."""
+    model: Any = root
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part)) if hasattr(model, "model_fields") else None
+        model = field.annotation if field else None
+    known = list(getattr(model, "model_fields", ()))
+    near = get_close_matches(str(location[-1]), known, n=1)
+    if near:
+        return f": did you mean {near[0]}"
+    return f": known are {', '.join(known)}" if known else ""
