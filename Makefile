@@ -32,7 +32,7 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 	@echo "  make viz       the graph, with previews of tables and plots"
 	@echo "  notebooks/     the data, the models compared, one user followed"
 
-# Tests run side by side: libraries with threads of their own would only get in each other's way.
+# Tests run in parallel: threads of the libraries would oversubscribe the processors.
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 

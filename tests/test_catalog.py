@@ -39,6 +39,8 @@ def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> O
     parameters = loader["parameters"]
     # Everything that can be in the graph.
     parameters["item_encoding"]["second_text"] = ["keywords"]
+    for study in ("augmentation_study", "llm_judge"):
+        parameters[study]["users"] = 1
     use_parameters(parameters)
     return loader
 

@@ -1,4 +1,4 @@
-"""Second names and states of files."""
+"""Hard links and states of files."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name; across file systems, where this is impossible, copy it."""
+    """Hard-link a file; copy it across file systems."""
     try:
         os.link(source, target)
     except OSError:

@@ -41,6 +41,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     studies = {
         "controls": controls.create_pipeline(models, second_encoding),
         "cold_start": cold_start.create_pipeline(models),
-        "language_study": language_study.create_pipeline(),
+        "language_study": language_study.create_pipeline(
+            augmentation=parameters.augmentation_study.users > 0,
+            judge=parameters.llm_judge.users > 0,
+        ),
     }
     return {"__default__": sum(usual.values(), start=Pipeline([])), **usual, **studies}

@@ -118,7 +118,7 @@ class NodeByNodeRunner(SequentialRunner):
 
     @property
     def _logger(self) -> logging.Logger:
-        """Return Kedro's own logger, which the project's logging keeps quiet: one node, one run."""
+        """Return Kedro's own logger, which the project silences: each node is a run of its own."""
         return logging.getLogger("kedro.runner")
 
     def _run(

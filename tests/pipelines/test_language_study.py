@@ -2,14 +2,10 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tests.conftest import RunKedro
 
-from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.language_study.nodes import ask_language_model
-from longtail.studies.judge import JudgeParameters
-from longtail.text.generator import GeneratorParameters
+from longtail.pipelines.language_study.pipeline import create_pipeline
 
 
 def test_compression_stars_and_lists_are_judged(
@@ -77,20 +73,7 @@ def check_judge(reports: Path, printed: str) -> None:
 
 
 def test_nothing_is_judged_unless_wanted() -> None:
-    table = pd.DataFrame({"user_id": ["u"]})
-    groups = pd.DataFrame({"user_id": ["u"], "user_group": ["quiet"]})
-    judged = ask_language_model(
-        JudgeParameters(generator=GeneratorParameters(model="no model is opened")),
-        EvaluationParameters(
-            ks=(10,), primary_k=10, baseline="als", bootstrap_draws=100, confidence=0.9, seed=0
-        ),
-        recommendations=table,
-        reasons=table,
-        items=table,
-        test=table,
-        train=table,
-        validation=table,
-        item_groups=table,
-        user_groups=groups,
-    )
-    assert judged == ([], {})
+    outputs = create_pipeline(augmentation=False, judge=False).all_outputs()
+    assert outputs == {"compression", "rating_quality"}
+    assert "llm_judge" in create_pipeline(augmentation=False, judge=True).all_outputs()
+    assert "augmentation" in create_pipeline(augmentation=True, judge=False).all_outputs()

@@ -43,12 +43,12 @@ class InputHooks:
 
     @hook_impl(trylast=True)
     def before_node_run(self, node: Node) -> None:
-        """Start the clock."""
+        """Start timing the node."""
         self.recorder.meter.start(node)
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
-        """Keep what a model costs."""
+        """Record what a model costs."""
         self.recorder.meter.stop(node, outputs)
 
     @hook_impl

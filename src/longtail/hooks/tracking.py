@@ -45,7 +45,7 @@ def tolerate_mlflow_errors(
             method(hooks, *args, **kwargs)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             logger.warning(
-                "MLflow failed (%s): the run continues untracked, its results are saved.",
+                "MLflow failed (%s): the run continues untracked; its results are saved.",
                 (str(error) or type(error).__name__).splitlines()[0],
             )
             hooks.tracked = False

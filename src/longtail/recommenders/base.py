@@ -71,8 +71,8 @@ class Recommender(BaseModel, ABC):
         search_space: what tuning may vary, by field: a list of choices, or the two ends of a range
             that is searched on a logarithmic scale.
         starting_points: settings that tuning tries first, so that a small budget is well spent.
-        evidence: what a high score rests on, in the words of a reason given to a user.
-        user_arrays: fitted arrays that have one row a user.
+        evidence: what a high score rests on, as a phrase for reasons.
+        user_arrays: fitted arrays with one row per user.
         reads: item features that the model reads beside the histories.
     """
 

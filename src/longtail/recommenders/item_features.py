@@ -1,4 +1,4 @@
-"""What is known of the items beside behaviour: vectors, neighbours, texts and attributes."""
+"""Item features other than behaviour: vectors, neighbours, texts and attributes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from longtail.source_code import (
     with_closures,
 )
 
-# How the catalog shows a dataset and which version it takes: not what is in it.
+# Keys of a catalog entry that do not affect content.
 NOT_CONTENT = ("kwargs", "metadata", "version", "versioned")
 # Parameters with these names say which language model is read and how precisely it computes.
 MODEL = "model"
@@ -144,7 +144,7 @@ def _content(name: str, catalog: DataCatalog, records: RunRecords) -> str | None
 
 
 def _description(dataset: Any) -> dict[str, Any]:
-    """Return how the catalog describes a dataset, without its version and its looks."""
+    """Return how the catalog describes a dataset, without version and metadata."""
     config = configuration(dataset)
     # Where a class takes any keywords, Kedro keeps them one level deeper.
     arguments = config | config.get("kwargs", {})

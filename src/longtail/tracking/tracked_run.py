@@ -93,7 +93,7 @@ class TrackedRun:
         self._client.log_inputs(self._run_id, datasets=dataset_inputs(inputs, pipeline, catalog))
 
     def _end_killed_runs(self) -> None:
-        """Mark runs whose process has ended: MLflow would show them as running for ever."""
+        """Mark runs whose process has ended: MLflow would show them as running forever."""
         running = "attributes.status = 'RUNNING'"
         for run in self._client.search_runs([self._experiment_id], running):
             if has_ended(run.data.tags.get(PROCESS, "")):

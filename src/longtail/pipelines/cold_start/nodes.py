@@ -87,7 +87,7 @@ def recommend_folded_in(
     longest = int(fold_in["position"].max())
     lists = []
     for n_folded_in in split["fold_in"]:
-        own = newcomers(data, fold_in, n_folded_in)
+        own = new_user_data(data, fold_in, n_folded_in)
         folded = {
             name: FittedModel(m.recommender, m.recommender.fold_in(m.arrays, own))
             for name, m in usable.items()
@@ -98,8 +98,8 @@ def recommend_folded_in(
     return pd.concat(lists)
 
 
-def newcomers(data: TrainingData, fold_in: pd.DataFrame, n_folded_in: int) -> TrainingData:
-    """Return the data in which hidden users have their first interactions and nobody else is."""
+def new_user_data(data: TrainingData, fold_in: pd.DataFrame, n_folded_in: int) -> TrainingData:
+    """Return data that holds only the first interactions of the hidden users."""
     histories = build_histories(
         fold_in[fold_in["position"] <= n_folded_in],
         np.sort(fold_in["user_id"].unique()).astype(object),

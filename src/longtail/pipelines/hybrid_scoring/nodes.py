@@ -91,6 +91,6 @@ def plot_gate(gate: dict[str, Any]) -> go.Figure:
     return gate_plot(gate)
 
 
-def plot_tail_emphasis(gate: dict[str, Any]) -> go.Figure:
+def plot_tail_emphasis(gate: dict[str, Any], tuning: TuningParameters) -> go.Figure:
     """Draw what each tail emphasis gains and costs on validation."""
-    return tail_emphasis_plot(gate)
+    return tail_emphasis_plot(gate, tuning.k)

@@ -69,7 +69,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
             Node(plot_gate, inputs="hybrid_gate", outputs="gate_plot", name="plot_gate"),
             Node(
                 plot_tail_emphasis,
-                inputs="hybrid_gate",
+                inputs=["hybrid_gate", "params:tuning"],
                 outputs="tail_emphasis_plot",
                 name="plot_tail_emphasis",
             ),

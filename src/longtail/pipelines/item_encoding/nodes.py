@@ -67,22 +67,22 @@ def encode_new_texts(
         new.
     """
     encoder = TextEncoder(parameters.encoder)
-    texts, speed = _encode_by_the_clock(encoder, item_texts, cached, "texts")
+    texts, speed = _encode_and_time(encoder, item_texts, cached, "texts")
     known = pd.concat([cached[["key"]], texts[["key"]]])
-    more, speed_of_phrases = _encode_by_the_clock(encoder, phrases, known, "phrases")
+    more, speed_of_phrases = _encode_and_time(encoder, phrases, known, "phrases")
     return pd.concat([texts, more]), speed | speed_of_phrases
 
 
-def _encode_by_the_clock(
+def _encode_and_time(
     encoder: TextEncoder, texts: pd.DataFrame, cached: pd.DataFrame, kind: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the vectors of new texts and how long they took, without loading the model.
 
-    What is told of phrases has their name in it; the figures of the texts are the encoder's.
+    Keys of phrases carry their name as a suffix; keys of texts do not.
     """
     missing = texts[~texts["key"].isin(cached["key"]) & (texts["text"] != "")]
     missing = missing.drop_duplicates("key")
-    logger.info("%s of %s %s are new to the encoder.", len(missing), len(texts), kind)
+    logger.info("Encoding %s of %s %s; the others are cached.", len(missing), len(texts), kind)
     if missing.empty:
         return pd.DataFrame({"key": missing["key"], "vector": pd.Series(dtype=object)}), {}
     _ = encoder.model

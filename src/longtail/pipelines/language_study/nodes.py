@@ -41,13 +41,10 @@ from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
 from longtail.tuning.search import TuningParameters
 
-# What is told of every comparison.
+# Columns shown of every comparison.
 COMPARED = ("baseline_value", "value", "difference_ci_low", "difference_ci_high", "n_users")
 
 AUGMENTED_COLUMNS = ("model", "metric", "user_group", *COMPARED)
-
-# What is told of the judge: what a new order of the first twenty items can change.
-JUDGED = (("ndcg", 20), ("recall", 10))
 
 JUDGED_COLUMNS = ("model", "metric", "k", *COMPARED, "seconds_per_user")
 
@@ -118,10 +115,8 @@ def study_augmentation(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
 ) -> list[Row]:
-    """Compare the interest network with and without its augmentations; no rows without users."""
+    """Compare the interest network with and without its augmentations."""
     users = draw_users(test, user_groups, study.users, evaluation.seed)
-    if not users:
-        return []
     test = test[test["user_id"].isin(users)]
     data = TrainingData(past, item_features, tuning.seed, checkpoints)
     indices = indices_of_users(test, past)
@@ -149,12 +144,9 @@ def ask_language_model(
     """Let a generative language model judge the lists of some users, and write their reasons.
 
     Returns:
-        The judged order and the blend compared with the hybrid's own, and what was written; both
-        empty where no user is wanted.
+        The judged order and the blend compared with the hybrid's own, and what was written.
     """
     users = draw_users(test, user_groups, judge.users, evaluation.seed)
-    if not users:
-        return [], {}
     generator = TextGenerator(judge.generator, "llm_judge.generator")
     _ = generator.loaded
     test = test[test["user_id"].isin(users)]
@@ -183,7 +175,9 @@ def _judge_lists(
     start = perf_counter()
     lists = lists.assign(log_odds=generator.yes_log_odds(questions))
     seconds = (perf_counter() - start) / lists["user_id"].nunique()
-    rows = _compared(llm_judge.orders(lists), truth, llm_judge.LIST, JUDGED, evaluation)
+    # What another order of the first items can change.
+    wanted = [("ndcg", evaluation.primary_k), ("recall", evaluation.primary_k // 2)]
+    rows = _compared(llm_judge.orders(lists), truth, llm_judge.LIST, wanted, evaluation)
     return [row | {"seconds_per_user": seconds} for row in rows if row["user_group"] == "all"]
 
 
@@ -230,24 +224,26 @@ def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str,
 def show_language_study(
     compression: list[Row],
     rating_quality: list[Row],
-    augmentation: list[Row],
-    judged: list[Row],
-    written: dict[str, Any],
+    augmentation: list[Row] | None = None,
+    judged: list[Row] | None = None,
+    written: dict[str, Any] | None = None,
 ) -> None:
     """Print the tables to the terminal, and how many written sentences kept to the facts."""
     terminal.print_rows("What compression costs", compression)
     terminal.print_rows("Errors of predicted stars", rating_quality)
-    terminal.print_rows(
-        "What augmentation brings to the interest network",
-        [{name: row[name] for name in AUGMENTED_COLUMNS} for row in augmentation],
-    )
-    terminal.print_rows(
-        "A language model as judge of the hybrid's lists",
-        [{name: row[name] for name in JUDGED_COLUMNS} for row in judged],
-    )
+    if augmentation:
+        terminal.print_rows(
+            "What augmentation brings to the interest network",
+            [{name: row[name] for name in AUGMENTED_COLUMNS} for row in augmentation],
+        )
+    if judged:
+        terminal.print_rows(
+            "A language model as judge of the hybrid's lists",
+            [{name: row[name] for name in JUDGED_COLUMNS} for row in judged],
+        )
     if written:
         counts = {name: value for name, value in written.items() if name != "rows"}
-        terminal.print_rows("Reasons in the language model's own words", [counts])
+        terminal.print_rows("Reasons written by the language model", [counts])
 
 
 def _records(table: pd.DataFrame) -> list[Row]:

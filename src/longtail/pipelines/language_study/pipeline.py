@@ -13,12 +13,17 @@ SPLIT_TABLES = {
 }
 
 
-def create_pipeline() -> Pipeline:
-    """Compress the vectors, predict stars, leave augmentations out, let a language model judge.
+def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
+    """Compress the vectors, predict stars and, where wanted, study augmentation and a judge.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=language_study``.
+
+    Args:
+        augmentation: whether the interest network is trained without its augmentations.
+        judge: whether a generative language model judges lists and writes reasons.
     """
-    return Pipeline(
+    shown = {"compression": "compression", "rating_quality": "rating_quality"}
+    pipeline = Pipeline(
         [
             Node(
                 nodes.compress_vectors,
@@ -47,47 +52,51 @@ def create_pipeline() -> Pipeline:
                 outputs="rating_quality",
                 name="study_ratings",
             ),
-            Node(
-                nodes.study_augmentation,
-                inputs={
-                    "study": "params:augmentation_study",
-                    "evaluation": "params:evaluation",
-                    "tuning": "params:tuning",
-                    "past": "past_histories",
-                    "item_features": "item_features",
-                    "checkpoints": "checkpoints",
-                    "length": "params:recommendation_length",
-                    **SPLIT_TABLES,
-                },
-                outputs="augmentation",
-                name="study_augmentation",
-            ),
-            Node(
-                nodes.ask_language_model,
-                inputs={
-                    "judge": "params:llm_judge",
-                    "evaluation": "params:evaluation",
-                    "recommendations": "recommendations_hybrid",
-                    "reasons": "reasons",
-                    "items": "items@pandas",
-                    **SPLIT_TABLES,
-                },
-                outputs=["llm_judge", "llm_reasons"],
-                name="ask_language_model",
-            ),
-            Node(
-                nodes.show_language_study,
-                inputs={
-                    "compression": "compression",
-                    "rating_quality": "rating_quality",
-                    "augmentation": "augmentation",
-                    "judged": "llm_judge",
-                    "written": "llm_reasons",
-                },
-                outputs=None,
-                name="show_language_study",
-            ),
-        ],
+        ]
+    )
+    if augmentation:
+        shown["augmentation"] = "augmentation"
+        pipeline += Pipeline([_augmentation_node()])
+    if judge:
+        shown |= {"judged": "llm_judge", "written": "llm_reasons"}
+        pipeline += Pipeline([_judge_node()])
+    show = Node(nodes.show_language_study, inputs=shown, outputs=None, name="show_language_study")
+    return Pipeline(
+        pipeline + Pipeline([show]),
         namespace="language_study",
         prefix_datasets_with_namespace=False,
+    )
+
+
+def _augmentation_node() -> Node:
+    return Node(
+        nodes.study_augmentation,
+        inputs={
+            "study": "params:augmentation_study",
+            "evaluation": "params:evaluation",
+            "tuning": "params:tuning",
+            "past": "past_histories",
+            "item_features": "item_features",
+            "checkpoints": "checkpoints",
+            "length": "params:recommendation_length",
+            **SPLIT_TABLES,
+        },
+        outputs="augmentation",
+        name="study_augmentation",
+    )
+
+
+def _judge_node() -> Node:
+    return Node(
+        nodes.ask_language_model,
+        inputs={
+            "judge": "params:llm_judge",
+            "evaluation": "params:evaluation",
+            "recommendations": "recommendations_hybrid",
+            "reasons": "reasons",
+            "items": "items@pandas",
+            **SPLIT_TABLES,
+        },
+        outputs=["llm_judge", "llm_reasons"],
+        name="ask_language_model",
     )

@@ -38,18 +38,19 @@ def gate_plot(gate: dict[str, Any]) -> go.Figure:
     return figure.update_layout(height=max(400, 22 * len(names)), showlegend=False)
 
 
-def tail_emphasis_plot(gate: dict[str, Any]) -> go.Figure:
+def tail_emphasis_plot(gate: dict[str, Any], k: int) -> go.Figure:
     """Draw tail recall against NDCG on validation for every tail emphasis, the chosen one marked.
 
     Args:
         gate: the saved gate with its Pareto front.
+        k: list length of the validation metrics.
     """
     front = gate["front"]
     chosen = [point["tail_emphasis"] == gate["tail_emphasis"] for point in front]
     figure = base_figure(
-        "Cost of the tail emphasis: tail Recall@20 against NDCG@20 on validation",
-        "NDCG@20, mean over validation users (0 to 1)",
-        "Recall@20 on tail items (0 to 1)",
+        f"Cost of the tail emphasis: tail Recall@{k} against NDCG@{k} on validation",
+        f"NDCG@{k}, mean over validation users (0 to 1)",
+        f"Recall@{k} on tail items (0 to 1)",
     )
     figure.add_trace(
         go.Scatter(
