@@ -14,6 +14,7 @@ from pydantic import Field
 from longtail.arrays import Arrays
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.content.text_profile import user_profiles
+from longtail.recommenders.neural.negatives import Owned
 from longtail.text.whitening import unit_length
 
 MAX_SHARPNESS = 50.0
@@ -23,7 +24,7 @@ class TextMetric(Recommender):
     """Two linear towers on language vectors, one for text profiles and one for items.
 
     Each interaction is predicted from the profile of the user's other items by a softmax over the
-    items of its batch, corrected for their popularity (Yi et al.: Sampling-Bias-Corrected Neural
+    items of its batch that the user does not have, corrected for their popularity (Yi et al.: Sampling-Bias-Corrected Neural
     Modeling for Large Corpus Item Recommendations, RecSys 2019). The towers read text alone, so
     what is learned from popular items transfers to rare and new ones.
     """
@@ -78,7 +79,7 @@ class TextMetric(Recommender):
         own = torch.from_numpy(weights)
         counts = torch.from_numpy(histories.item_counts())
         log_share = torch.log(counts / counts.sum()).float()
-        size = vectors.shape[1]
+        owned, size = Owned.of(histories), vectors.shape[1]
         towers = [torch.nn.Parameter(torch.eye(size, min(size, self.dimensions))) for _ in range(2)]
         log_sharpness = torch.nn.Parameter(torch.tensor(np.log(10.0), dtype=torch.float32))
         optimiser = torch.optim.Adam([*towers, log_sharpness], lr=self.learning_rate)
@@ -90,9 +91,9 @@ class TextMetric(Recommender):
             right = torch.nn.functional.normalize(vectors[item] @ towers[1], dim=1)
             logits = left @ right.T * log_sharpness.exp().clamp(max=MAX_SHARPNESS)
             logits = logits - self.popularity_correction * log_share[item]
-            same = (item[:, None] == item[None, :]) | (user[:, None] == user[None, :])
-            same.fill_diagonal_(False)
-            logits = logits.masked_fill(same, -torch.inf)
+            logits = logits.masked_fill(
+                owned.others(user, item, torch.arange(len(batch))), -torch.inf
+            )
             loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(batch)))
             optimiser.zero_grad()
             torch.autograd.backward(loss)

@@ -23,7 +23,7 @@ from longtail.recommenders.language_model_ranker.token_states import (
     load_reader,
     token_states,
 )
-from longtail.recommenders.neural.negatives import TextNeighbours, draw_earlier
+from longtail.recommenders.neural.negatives import Owned, TextNeighbours, draw_earlier
 from longtail.recommenders.neural.sequences import Sequences
 from longtail.recommenders.neural.training import (
     Loss,
@@ -47,7 +47,8 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
     the log odds of an interaction (cross-entropy), or the residual of a rating after user and item
     biases (mean square error). Encoders (BERT), decoders (GPT) and encoder-decoders (T5, encoder
     only) are supported. Half of the negatives are text neighbours of the user's items, half are
-    drawn in proportion to their popularity, so that popularity alone does not separate the classes.
+    drawn in proportion to their popularity, so that popularity alone does not separate the classes;
+    none is an item that the user has.
 
     The lower layers read each item's text once, on its own; the last layers read the pair and are
     fine-tuned (MacAvaney et al.: Efficient Document Re-Ranking for Transformers by Precomputing
@@ -164,25 +165,31 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
         """Return the cross-entropy of interactions (rows of the histories) and negatives."""
         positions = sequences.positions
         neighbours = TextNeighbours.of(data.items.text_neighbours, HARD_NEGATIVES_FROM)
+        owned = Owned.of(data.histories)
 
-        def negatives(rows: Tensor, generator: torch.Generator) -> Tensor:
-            """Return (n, negatives) items: by popularity, and neighbours of an earlier item."""
+        def negatives(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            """Return (n, negatives) items, and whether the user lacks them, as a negative must.
+
+            By popularity, and neighbours of an earlier item that the user lacks.
+            """
             shape = (len(rows), self.negatives)
             drawn = torch.randint(len(positions), shape, generator=generator)
             popular = sequences.items[drawn]
             earlier = draw_earlier(rows, positions[rows], self.negatives, generator)
             close, there = neighbours.draw(sequences.items[earlier], generator)
-            hard = there & (torch.arange(self.negatives) % 2 == 0)
-            return torch.where(hard, close, popular)
+            users = sequences.users[rows]
+            hard = there & (torch.arange(self.negatives) % 2 == 0) & ~owned.among(users, close)
+            drawn = torch.where(hard, close, popular)
+            return drawn, ~owned.among(users, drawn)
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             rows = ends[batch]
             chosen = sequences.items[rows][:, None]
-            others = negatives(rows, generator)
+            others, lacking = negatives(rows, generator)
             items = torch.cat([chosen, others], dim=1)
             labels = torch.zeros(items.shape)
             labels[:, 0] = 1
-            weights = torch.cat([torch.ones(chosen.shape), (others != chosen).float()], dim=1)
+            weights = torch.cat([torch.ones(chosen.shape), lacking.float()], dim=1)
             logits = self._read(network, data, sequences, sequences.users[rows], rows, items)
             device = device_of(network)
             return nn.functional.binary_cross_entropy_with_logits(

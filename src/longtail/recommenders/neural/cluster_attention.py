@@ -16,7 +16,7 @@ from longtail.arrays import Arrays
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.content.attributes import attribute_vectors
 from longtail.recommenders.neural.context import CONTEXT, ItemContext, comparable_times
-from longtail.recommenders.neural.negatives import TextNeighbours
+from longtail.recommenders.neural.negatives import Owned, TextNeighbours
 from longtail.recommenders.neural.sequences import Sequences
 from longtail.recommenders.neural.training import (
     NetworkRecommender,
@@ -117,7 +117,9 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
     attends over the latest items (Zhou et al.: Deep Interest Network, KDD 2018); attention fades
     with the number of newer items and with days. Popularity and recent popularity enter as context.
     The loss is a softmax over the choices of the batch, random items and text neighbours of the
-    choices, corrected for the sampling rate.
+    choices, without other items that the user has, corrected for the probability that an item is
+    among them (Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+    Recommendations, RecSys 2019).
     """
 
     batch_size: int = Field(128, ge=1, description="Interactions in a batch.")
@@ -143,7 +145,7 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         1.0,
         ge=0,
         le=1,
-        description="Share of the log sampling rate subtracted from the logits in training.",
+        description="Share of the log sampling probability subtracted from the logits in training.",
     )
     recent_share: float = Field(
         0.05,
@@ -179,9 +181,8 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         moments = torch.from_numpy(times)
         neighbours = TextNeighbours.of(data.items.text_neighbours, HARD_NEGATIVES_FROM)
         examples = torch.nonzero(sequences.positions > 0)[:, 0]
-        counts = torch.from_numpy(histories.item_counts()).float()
-        n_items = len(counts)
-        random_rate = self.random_negatives / n_items
+        n_items, owned = histories.n_items, Owned.of(histories)
+        share = torch.bincount(sequences.items[examples], minlength=n_items) / max(1, len(examples))
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             device = device_of(network)
@@ -200,9 +201,11 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
                 candidates.to(device),
                 known.to(device),
             )
-            rate = random_rate + len(items) * counts[candidates] / counts.sum()
-            logits = logits - self.popularity_correction * rate.log().to(device)
+            log_rate = self._log_rates(share.double(), len(items), neighbours)[candidates].float()
+            logits = logits - self.popularity_correction * log_rate.to(device)
             targets = torch.searchsorted(candidates, items)
+            others = owned.others(sequences.users[ends], candidates, targets)
+            logits = logits.masked_fill(others.to(device), -torch.inf)
             return nn.functional.cross_entropy(logits, targets.to(device))
 
         return Objective(len(examples), loss)
@@ -243,6 +246,21 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         close, _ = neighbours.draw(items.repeat(self.hard_negatives), generator)
         candidates: Tensor = torch.unique(torch.cat([items, drawn, close]))
         return candidates
+
+    def _log_rates(self, share: Tensor, n_choices: int, neighbours: TextNeighbours) -> Tensor:
+        """Return (n_items,) the log probability that each item is a candidate of a batch.
+
+        Args:
+            share: (n_items,) float64 share of each item in the choices.
+            n_choices: choices in the batch.
+            neighbours: what hard negatives are drawn from.
+        """
+        by_choice = (share + neighbours.rate(share, self.hard_negatives)).clamp(max=1)
+        at_random = torch.full_like(share, 1 / len(share))
+        missed = (
+            torch.log1p(-at_random) * self.random_negatives + torch.log1p(-by_choice) * n_choices
+        )
+        return torch.log(-torch.expm1(missed))
 
     def _set_attributes(self, network: AttentionNetwork, data: TrainingData) -> None:
         """Write the attribute vectors of the items into the network."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from longtail.arrays import Arrays
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.neural.context import CONTEXT, ItemContext, comparable_times
-from longtail.recommenders.neural.negatives import TextNeighbours
+from longtail.recommenders.neural.negatives import Owned, TextNeighbours
 from longtail.recommenders.neural.sequences import Sequences
 from longtail.recommenders.neural.training import (
     NetworkRecommender,
@@ -71,11 +71,12 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
     """Predict the probability of an interaction from text profile, item text and counts.
 
     A feed-forward network with a sigmoid output, fitted by binary cross-entropy to interactions and
-    random negatives (He et al.: Neural Collaborative Filtering, WWW 2017). Its input is what was
-    known just before the interaction: the text profile of the earlier items, the candidate's
-    similarity to the closest of them, and its total and recent counts. Two augmentations serve
-    quiet users: earlier items are dropped at random, so that the network learns from short
-    histories, and a text neighbour of a quiet user's choice counts as a positive of lower weight.
+    random items that the user does not have (He et al.: Neural Collaborative Filtering, WWW 2017).
+    Its input is what was known just before the interaction: the text profile of the earlier items,
+    the candidate's similarity to the closest of them, and its total and recent counts. Two
+    augmentations serve quiet users: earlier items are dropped at random, so that the network learns
+    from short histories, and a text neighbour of a quiet user's choice counts as a positive of
+    lower weight.
     """
 
     batch_size: int = Field(512, ge=1, description="Interactions in a batch.")
@@ -130,7 +131,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
         times = comparable_times(histories)
         vectors = torch.from_numpy(data.items.vectors)
         neighbours = TextNeighbours.of(data.items.text_neighbours, NEIGHBOURS_DRAWN_FROM)
-        positions = sequences.positions
+        positions, owned = sequences.positions, Owned.of(histories)
         examples = torch.nonzero(positions > 0)[:, 0]
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -141,7 +142,9 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
             choices, labels, weights = self._draw_candidates(
                 items, quiet, len(vectors), neighbours, generator
             )
-            rows, present = sequences.before(sequences.users[ends], ends, self.length)
+            users = sequences.users[ends]
+            weights[(labels == 0) & owned.among(users, choices)] = 0
+            rows, present = sequences.before(users, ends, self.length)
             kept = torch.rand(present.shape, generator=generator) >= self.history_dropout
             kept[:, -1] = True
             own = (choices == items[:, None]).numpy()
@@ -208,7 +211,6 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
         labels[:, :2] = 1
         weights = torch.ones(choices.shape)
         weights[:, 1] = self.pseudo_interactions * (quiet & has_close)
-        weights[:, 2:][others == items[:, None]] = 0
         return choices, labels, weights
 
     def _side(

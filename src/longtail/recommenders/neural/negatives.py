@@ -1,4 +1,4 @@
-"""Sampling of negatives: text neighbours and earlier interactions."""
+"""Sampling of negatives: text neighbours, earlier interactions, and what the users have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from longtail.behaviour.histories import Histories
 from longtail.item_graphs.graphs import keep_strongest
 
 
@@ -43,6 +44,57 @@ class TextNeighbours:
             return items, there
         found = self.items[(self.first[items] + place).clamp(max=len(self.items) - 1)]
         return torch.where(there, found, items), there
+
+    def rate(self, share: Tensor, draws: int) -> Tensor:
+        """Return (n_items,) the probability that ``draw`` returns each item as a neighbour.
+
+        Args:
+            share: (n_items,) float64 probability that each item is the one whose neighbours are
+                drawn.
+            draws: neighbours drawn of that item, with replacement.
+        """
+        count = self.first.diff().clamp(min=1)
+        drawn = share * (1 - (1 - 1 / count) ** draws)
+        each = torch.repeat_interleave(drawn, self.first.diff())
+        return torch.zeros_like(share).index_add(0, self.items, each)
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Which items the users have, so that none of them serves as a negative.
+
+    Attributes:
+        matrix: (n_users, n_items), true where the user has the item.
+        keys: (n,) ascending ``user * n_items + item`` of all that users have.
+    """
+
+    matrix: sp.csr_array
+    keys: Tensor
+
+    @classmethod
+    def of(cls, histories: Histories) -> Owned:
+        """Return the items of all users."""
+        keys = np.sort(histories.users.astype(np.int64) * histories.n_items + histories.items)
+        ones = np.ones(len(keys), dtype=np.float32)
+        return cls(histories.matrix(ones).astype(bool), torch.from_numpy(keys))
+
+    def among(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return (n, m) whether (n,) users have the (n, m) items."""
+        wanted = users[:, None] * self.matrix.shape[1] + items
+        place = torch.searchsorted(self.keys, wanted).clamp(max=max(0, len(self.keys) - 1))
+        return self.keys[place] == wanted
+
+    def others(self, users: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+        """Return (n, m) whether (n,) users have (m,) items that are not their (n,) targets.
+
+        Args:
+            users: (n,) user indices.
+            items: (m,) item indices that all users share.
+            targets: (n,) positions in ``items`` of the choices to be predicted.
+        """
+        owned = torch.from_numpy(self.matrix[users.numpy()][:, items.numpy()].toarray())
+        owned[torch.arange(len(users)), targets] = False
+        return owned
 
 
 def draw_earlier(ends: Tensor, position: Tensor, n: int, generator: torch.Generator) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
 from longtail.recommenders.base import TrainingData
+from longtail.recommenders.neural.negatives import Owned
 from longtail.recommenders.neural.sequences import Sequences
 from longtail.recommenders.neural.training import (
     NetworkRecommender,
@@ -109,7 +110,7 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
     ICDM 2018. A learned projection of the language vectors replaces item ids (Hou et al.: Towards
     Universal Sequence Representation Learning for Recommender Systems, KDD 2022), so new items are
     read and recommended like all others. The loss is a softmax over the catalogue or, for a large
-    one, over a popularity-corrected sample.
+    one, over a popularity-corrected sample, without other items that the user has.
     """
 
     batch_size: int = Field(512, ge=1, description="Approximate interactions in a batch.")
@@ -162,7 +163,7 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
         counts = torch.from_numpy(data.histories.item_counts()).double()
         # An item without interactions counts as half an interaction.
         share = counts.clamp(min=0.5) / counts.sum()
-        n_items = len(vectors)
+        n_items, owned = len(vectors), Owned.of(data.histories)
         offset = self.popularity_correction * share.log()
         if n_items > self.sampled_items:
             # The sampling correction: frequently drawn items would otherwise be underestimated.
@@ -182,6 +183,9 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
                 scored, targets = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
                 targets = targets[: len(states)]
             logits = network.logits(states, vectors[scored].to(device), offset[scored].to(device))
+            readers = torch.repeat_interleave(users[batch], present[:, :-1].sum(dim=1))
+            others = owned.others(readers, scored, targets)
+            logits = logits.masked_fill(others.to(device), -torch.inf)
             return nn.functional.cross_entropy(logits, targets.to(device))
 
         predicted = len(sequences.items) - int((data.histories.history_lengths() > 0).sum())
