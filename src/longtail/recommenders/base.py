@@ -72,7 +72,7 @@ class Recommender(BaseModel, ABC):
             that is searched on a logarithmic scale.
         starting_points: settings that tuning tries first, so that a small budget is well spent.
         evidence: what a high score rests on, as a phrase for reasons.
-        user_arrays: fitted arrays with one row per user.
+        user_arrays: fitted arrays with one row per user; a setting may leave them out.
         reads: item features that the model reads beside the histories.
     """
 

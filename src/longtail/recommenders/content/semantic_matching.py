@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.content.attributes import attribute_vectors
 from longtail.recommenders.content.text_profile import user_profiles
 from longtail.text.encoder import TextEncoder
+from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.whitening import unit_length
 
 RIDGE = 0.01
@@ -63,6 +65,7 @@ class SemanticMatching(Recommender):
         "attributes",
         "encoder",
     )
+    user_arrays: ClassVar[tuple[str, ...]] = ("user_text_vectors",)
     evidence: ClassVar[str] = "how well its description, category, brand and price fit your items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "text_weight": [0.0, 0.3],
@@ -120,6 +123,17 @@ class SemanticMatching(Recommender):
         )
         return vectors @ arrays["item_vectors"].T
 
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Fuse the language vectors of the new items, whose attributes are unknown."""
+        first = len(arrays["item_vectors"])
+        vectors = data.items.vectors[first:]
+        attributes = np.zeros((len(vectors), arrays["attributes"].shape[1]), dtype=np.float32)
+        added = self._fuse(vectors, attributes, vectors if self.text_weight else None)
+        return arrays | {
+            "attributes": np.concatenate([arrays["attributes"], attributes]),
+            "item_vectors": np.concatenate([arrays["item_vectors"], added]),
+        }
+
     def _fuse(
         self,
         vectors: NDArray[np.float32],
@@ -162,13 +176,19 @@ def _with_constant(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _embeddings(texts: NDArray[np.object_], data: TrainingData) -> NDArray[np.float32]:
     """Return the embeddings of texts, cached in the checkpoints by encoder and texts."""
-    encoder = TextEncoder(data.items.encoder)
+    encoder = _encoder(data.items.encoder)
     key = content_digest({"encoder": np.array([encoder.fingerprint], dtype=object), "texts": texts})
     kept = data.checkpoints.get(key)
     if kept is None:
         kept = {"embeddings": encoder.encode(texts.tolist())}
         data.checkpoints[key] = kept
     return kept["embeddings"]
+
+
+@lru_cache(maxsize=1)
+def _encoder(parameters: EncoderParameters) -> TextEncoder:
+    """Return the encoder, loaded once for all requests to a served model."""
+    return TextEncoder(parameters)
 
 
 def user_texts(data: TrainingData, items: int, words: int) -> NDArray[np.object_]:

@@ -24,9 +24,9 @@ class TextMetric(Recommender):
     """Two linear towers on language vectors, one for text profiles and one for items.
 
     Each interaction is predicted from the profile of the user's other items by a softmax over the
-    items of its batch that the user does not have, corrected for their popularity (Yi et al.: Sampling-Bias-Corrected Neural
-    Modeling for Large Corpus Item Recommendations, RecSys 2019). The towers read text alone, so
-    what is learned from popular items transfers to rare and new ones.
+    items of its batch that the user does not have, corrected for their popularity (Yi et al.:
+    Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, RecSys 2019). The
+    towers read text alone, so what is learned from popular items transfers to rare and new ones.
     """
 
     dimensions: int = Field(128, ge=1, description="Output size of both towers.")

@@ -13,9 +13,14 @@ from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import TrainingData, pad_rows
 from longtail.recommenders.content.attributes import attribute_vectors
-from longtail.recommenders.neural.context import CONTEXT, ItemContext, comparable_times
+from longtail.recommenders.neural.context import (
+    CONTEXT,
+    ItemContext,
+    comparable_times,
+    context_of_new,
+)
 from longtail.recommenders.neural.negatives import Owned, TextNeighbours
 from longtail.recommenders.neural.sequences import Sequences
 from longtail.recommenders.neural.training import (
@@ -164,7 +169,7 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             torch.from_numpy(data.items.vectors),
             self.attribute_dimensions if has_attributes else 0,
             self.dimensions,
-            min(self.behaviour_dimensions, data.histories.n_items),
+            self.behaviour_dimensions,
             self.clusters,
         )
 
@@ -217,7 +222,8 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         network = self.fitted_network(arrays, data)
         device = device_of(network)
         sequences = Sequences.of(data.histories)
-        times = torch.from_numpy(comparable_times(data.histories))
+        # One more, which padding reads where there are no interactions.
+        times = torch.from_numpy(np.append(comparable_times(data.histories), 0.0))
         now = network.now.cpu()
         n_items = data.histories.n_items
 
@@ -233,6 +239,14 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             return logits
 
         return score_in_blocks(users, n_items, SCORED_AT_ONCE, logits_of)
+
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
+        """Place the new items by their text; they have no attributes, interactions or clusters."""
+        added = {
+            f"weight.{name}": pad_rows(arrays[f"weight.{name}"], data.histories.n_items)
+            for name in ("attributes", "axes")
+        }
+        return arrays | added | {"weight.known": context_of_new(arrays["weight.known"], data.histories.n_items)}
 
     def _draw_candidates(
         self,
@@ -274,9 +288,11 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         """Write the axes of the behaviour matrix and the cluster centres into the network."""
         behaviour = data.histories.matrix()
         active = np.flatnonzero(data.histories.history_lengths() > 0)
-        size = min(network.axes.shape[1], len(active))
-        svd = TruncatedSVD(size, random_state=data.seed).fit(behaviour[active])
-        network.axes[:, :size] = torch.from_numpy(svd.components_.T.astype(np.float32))
+        size = min(network.axes.shape[1], len(active), data.histories.n_items)
+        # TruncatedSVD refuses a single item, for which there is nothing to cluster either.
+        if data.histories.n_items > 1:
+            svd = TruncatedSVD(size, random_state=data.seed).fit(behaviour[active])
+            network.axes[:, :size] = torch.from_numpy(svd.components_.T.astype(np.float32))
         places = torch.from_numpy(behaviour[active] @ network.axes.numpy())
         places = nn.functional.normalize(places, dim=1)
         n_clusters = min(len(network.centres), len(np.unique(places.numpy().round(4), axis=0)))

@@ -188,7 +188,7 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
             logits = logits.masked_fill(others.to(device), -torch.inf)
             return nn.functional.cross_entropy(logits, targets.to(device))
 
-        predicted = len(sequences.items) - int((data.histories.history_lengths() > 0).sum())
+        predicted = len(sequences.users) - int((data.histories.history_lengths() > 0).sum())
         return Objective(len(users), loss, max(1, predicted) / max(1, len(users)))
 
     def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:

@@ -18,8 +18,9 @@ class Sequences:
 
     Attributes:
         users: (n,) int64 user indices, ascending.
-        items: (n,) int64 item indices, in the order of time within a user.
-        weights: (n,) float32.
+        items: (n,) int64 item indices, in the order of time within a user; one 0 where n is 0, for
+            padding to read.
+        weights: (n,) float32; one 0 where n is 0.
         first: (n_users + 1,) int64 row of each user's first interaction.
     """
 
@@ -33,7 +34,10 @@ class Sequences:
         """Return the histories as tensors."""
         first = np.concatenate([[0], np.cumsum(histories.history_lengths())])
         users, items = (ids.astype(np.int64) for ids in (histories.users, histories.items))
-        return cls(*map(torch.from_numpy, (users, items, histories.weights, first)))
+        weights = histories.weights
+        if len(users) == 0:
+            items, weights = np.zeros(1, np.int64), np.zeros(1, np.float32)
+        return cls(*map(torch.from_numpy, (users, items, weights, first)))
 
     @property
     def positions(self) -> Tensor:
