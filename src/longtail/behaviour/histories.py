@@ -57,7 +57,11 @@ class Histories:
     @property
     def has_calendar_time(self) -> bool:
         """Whether timestamps are calendar times, comparable between users."""
-        return self.has_order and len(self.timestamps) > 0 and float(np.nanmax(self.timestamps)) >= ORDINAL_LIMIT
+        return (
+            self.has_order
+            and len(self.timestamps) > 0
+            and float(np.nanmax(self.timestamps)) >= ORDINAL_LIMIT
+        )
 
     def matrix(self, values: NDArray[np.float32] | None = None) -> sp.csr_array:
         """Return the (n_users, n_items) float32 matrix of the weights, or of other (n,) values."""

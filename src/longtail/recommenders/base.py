@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,14 @@ class Recommender(BaseModel, ABC):
         read histories when they score.
         """
         return arrays
+
+    def for_refit(self, arrays: Arrays) -> Self:  # noqa: ARG002 for networks
+        """Return the hyper-parameters with which the model is fitted anew on more data.
+
+        Args:
+            arrays: what was learned with these hyper-parameters.
+        """
+        return self
 
     def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Return the fitted arrays for a catalogue that has more items, without fitting anew.

@@ -20,13 +20,14 @@ from longtail.hybrid.reasons import explain
 from longtail.item_graphs.graphs import add_by_vectors
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
-from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.item_features import PRICE, TEXT_ATTRIBUTES, ItemFeatures
 from longtail.recommenders.registry import MODELS
 from longtail.serving.histories import HistoryLookup
 from longtail.text.keywords import KeywordTable
 from longtail.text.text_map import TextMap
 
 COLUMNS = ["item_id", "rank", "score", "title", "reason"]
+ATTRIBUTES = (*TEXT_ATTRIBUTES, PRICE)
 # Item id of the text of a request, which is handled as an item of the user.
 REQUEST = ""
 
@@ -43,7 +44,8 @@ class ServedHybrid:
         item_vectors: (n_items, d) float32 language vectors.
         behaviour_graph: (n_items, n_items) co-consumption.
         text_graph: (n_items, n_items) text neighbours.
-        items: item_id, title, text, keywords in catalogue order.
+        items: item_id, title, text, keywords in catalogue order; where a source reads them also
+            categories, brand and price.
         keywords: keyword table of all items.
         frozen_vectors: (n_items, d) float32 frozen language vectors.
         frozen_graph: (n_items, n_items) text neighbours by the frozen vectors.
@@ -67,7 +69,7 @@ class ServedHybrid:
     def _lookup(self) -> HistoryLookup:
         return HistoryLookup(self.histories)
 
-    @property
+    @cached_property
     def data(self) -> TrainingData:
         """What the sources read in addition to their arrays when they score."""
         n_items = len(self.items)
@@ -77,6 +79,9 @@ class ServedHybrid:
                 vectors=self.item_vectors,
                 text_neighbours=self.text_graph,
                 frozen_neighbours=self.frozen_graph,
+                texts=self.items["text"].to_numpy(dtype=object),
+                attributes=self.items[[name for name in ATTRIBUTES if name in self.items]],
+                encoder=self.text_map.encoder,
                 # New items have no TF-IDF vectors, so these neighbours are not served.
                 tfidf_neighbours=sp.csr_array((n_items, n_items), dtype=np.float32),
             ),
@@ -160,6 +165,8 @@ class ServedHybrid:
         added = pd.DataFrame(
             {"item_id": list(texts), "title": titles, "text": list(texts.values()), "keywords": ""}
         )
+        unknown = dict.fromkeys(TEXT_ATTRIBUTES, "") | {PRICE: np.nan}
+        added = added.assign(**{n: value for n, value in unknown.items() if n in self.items})
         items = pd.concat([self.items, added], ignore_index=True)
         behaviour_graph = self.behaviour_graph.copy()
         behaviour_graph.resize(len(items), len(items))
@@ -186,7 +193,8 @@ class ServedHybrid:
 
 def _row_of(model: FittedModel, user: int) -> FittedModel:
     """Return the model with the row of one fitted user."""
-    rows = {name: model.arrays[name][user : user + 1] for name in model.recommender.user_arrays}
+    learned = [name for name in model.recommender.user_arrays if name in model.arrays]
+    rows = {name: model.arrays[name][user : user + 1] for name in learned}
     return FittedModel(model.recommender, model.arrays | rows)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,10 @@ from longtail.text.text_map import TextMap
 
 # Training curves are for inspection in MLflow and are not served.
 CURVE = "curve."
-# Subfolder of a language model that is not installed as a package.
+# Subfolders of language models that are not installed as packages: the encoder, and those of
+# sources.
 ENCODER = "encoder"
+READER = "reader_of_"
 VECTORS = ("item_vectors", "frozen_vectors")
 GRAPHS = ("behaviour_graph", "text_graph", "frozen_graph")
 TEXT_MAP = ("language", "adapted")
@@ -46,9 +49,8 @@ def save_hybrid(served: ServedHybrid, folder: Path) -> None:
     save_file(_pack(served), folder / "arrays.safetensors")
     served.items.to_parquet(folder / "items.parquet", index=False)
     pd.DataFrame({"user_id": served.histories.user_ids}).to_parquet(folder / "users.parquet")
-    model = Path(served.text_map.encoder.model)
-    if model.is_dir():
-        copytree(model, folder / ENCODER, ignore=ignore_patterns("*.md"), dirs_exist_ok=True)
+    for name, model in _folders_of_models(served).items():
+        copytree(model, folder / name, ignore=ignore_patterns("*.md"), dirs_exist_ok=True)
 
 
 def load_hybrid(folder: Path) -> ServedHybrid:
@@ -64,7 +66,10 @@ def load_hybrid(folder: Path) -> ServedHybrid:
         hybrid=Hybrid.from_json(description["gate"]),
         parameters=HybridParameters(**description["parameters"]),
         sources={
-            name: FittedModel(MODELS[name](**setting), without_prefix(f"source.{name}", arrays))
+            name: FittedModel(
+                MODELS[name](**_with_copied_model(name, setting, folder)),
+                without_prefix(f"source.{name}", arrays),
+            )
             for name, setting in description["sources"].items()
         },
         histories=Histories(
@@ -83,6 +88,21 @@ def load_hybrid(folder: Path) -> ServedHybrid:
         **{name: arrays[name] for name in VECTORS},
         **{name: unpack_sparse(name, arrays) for name in GRAPHS},
     )
+
+
+def _folders_of_models(served: ServedHybrid) -> dict[str, Path]:
+    """Return the folders of language models by the name of their copy."""
+    models = {ENCODER: served.text_map.encoder.model} | {
+        f"{READER}{name}": getattr(model.recommender, "model", "")
+        for name, model in served.sources.items()
+    }
+    return {name: Path(model) for name, model in models.items() if model and Path(model).is_dir()}
+
+
+def _with_copied_model(name: str, setting: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the hyper-parameters of a source, which reads the copy of its language model."""
+    copied = folder / f"{READER}{name}"
+    return setting | {"model": str(copied)} if copied.is_dir() else setting
 
 
 def _pack(served: ServedHybrid) -> Arrays:

@@ -23,7 +23,6 @@ from longtail.runs.versions import made_by
 if TYPE_CHECKING:
     from longtail.arrays import Arrays
     from longtail.serving.hybrid import ServedHybrid
-    from longtail.text.encoder_parameters import EncoderParameters
     from longtail.text.text_map import TextMap
 
 MODEL = "hybrid"
@@ -85,10 +84,14 @@ def served_hybrid(catalog: DataCatalog, with_item_knn: bool = True) -> ServedHyb
     items = catalog["items@pandas"].load()[["item_id", "title"]]
     understanding = catalog["item_understanding"].load()
     items = items.assign(text=features.texts, keywords=understanding["keywords"].to_numpy())
+    sources = applicable(models, parameters.sources)
+    if any("attributes" in model.recommender.reads for model in sources.values()):
+        attributes = {name: column.to_numpy() for name, column in features.attributes.items()}
+        items = items.assign(**attributes)
     return ServedHybrid(
         hybrid=Hybrid.from_json(catalog["hybrid_gate"].load()),
         parameters=parameters,
-        sources=applicable(models, parameters.sources),
+        sources=sources,
         histories=histories,
         item_vectors=features.vectors,
         behaviour_graph=graph_of(together, histories.n_items),
@@ -144,7 +147,7 @@ def log_hybrid(
             code_paths=[str(package)],
             signature=SIGNATURE,
             input_example=example(served),
-            pip_requirements=requirements(served.text_map.encoder),
+            pip_requirements=requirements(served),
         )
     # mlflow.register_model would do both steps, but prints to the terminal.
     if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
@@ -163,14 +166,18 @@ def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.DataFrame({"user_id": [known, None], "item_ids": [None, items]}), {"k": 10}
 
 
-def requirements(encoder: EncoderParameters) -> list[str]:
+def requirements(served: ServedHybrid) -> list[str]:
     """Return the packages that the model needs, in the installed versions.
 
-    Args:
-        encoder: the packages with its weights and for its precision are included.
+    Those with the weights of its language models and for the encoder's precision are included.
     """
     from longtail.text.weights import packages_of  # noqa: PLC0415
 
+    encoder = served.text_map.encoder
+    recommenders = [model.recommender for model in served.sources.values()]
+    models = {encoder.model, *(getattr(recommender, "model", "") for recommender in recommenders)}
+    of_models = {package for model in models if model for package in packages_of(model)}
     of_precision = ("torchao",) if encoder.precision == "int8" else ()
-    needed = (*PACKAGES, *packages_of(encoder.model), *of_precision)
+    of_updates = ("peft",) if any(getattr(r, "lora_rank", 0) for r in recommenders) else ()
+    needed = (*PACKAGES, *sorted(of_models), *of_precision, *of_updates)
     return [f"{package}=={version(package).partition('+')[0]}" for package in needed]

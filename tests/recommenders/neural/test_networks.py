@@ -14,7 +14,9 @@ from tests.recommenders.worlds import histories_of, taste_world, with_items
 from longtail.arrays import Arrays
 from longtail.datasets.checkpoints import CheckpointStore
 from longtail.errors import NotApplicableError, UserError
+from longtail.pipelines.recommenders.nodes import refit_recommender
 from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.fitted_model import FittedModel
 from longtail.recommenders.neural.cluster_attention import ClusterAttention
 from longtail.recommenders.neural.interest_network import InterestNetwork, augmentation_variants
 from longtail.recommenders.neural.sequence_transformer import SequenceTransformer
@@ -23,6 +25,7 @@ from longtail.recommenders.popularity import Popularity
 from longtail.recommenders.random_ranking import RandomRanking
 from longtail.recommenders.validation import validation_ndcg
 from longtail.top_k import rank_unseen
+from longtail.tuning.search import TuningParameters
 
 NEW_ITEMS = 6
 SMALL = {"dimensions": 4, "batch_size": 32, "learning_rate": 0.01, "epochs": 5, "patience": 5}
@@ -231,6 +234,39 @@ def test_training_stops_early_and_keeps_the_best_epoch(world: TrainingData) -> N
     assert len(values) - 1 - values.argmax() == 2
     part = hold_out_last(world, 1000)
     assert validation_ndcg(model, arrays, part.data, part.targets, 20) == values.max()
+
+
+@networks
+def test_a_refit_holds_nothing_out_and_stops_at_the_best_epoch(
+    model: NetworkRecommender, world: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = model.fit(world)
+    best = int(tuned["curve.validation_ndcg"].argmax()) + 1
+    learned_from = []
+    objective = type(model).objective
+
+    def spied(self: NetworkRecommender, network: torch.nn.Module, data: TrainingData) -> object:
+        learned_from.append(len(data.histories.users))
+        return objective(self, network, data)
+
+    monkeypatch.setattr(type(model), "objective", spied)
+    fitted = refit_recommender(
+        FittedModel(model, tuned), TuningParameters(), world.histories, {}, world.items
+    )
+    assert learned_from == [len(world.histories.users)]
+    assert len(fitted.arrays["curve.training_loss"]) == best
+    assert "curve.validation_ndcg" not in fitted.arrays
+    assert FittedModel.from_arrays(fitted.to_arrays()).recommender == fitted.recommender
+    # What is refitted can be refitted again.
+    assert fitted.recommender.for_refit(fitted.arrays) == fitted.recommender
+
+
+def test_a_training_for_a_number_of_epochs_is_the_same_training_cut_short(
+    world: TrainingData,
+) -> None:
+    model = MODELS["interest"].model_copy(update={"validation_users": 0})
+    cut = model.model_copy(update={"stop_after": 3}).fit(world)["curve.training_loss"]
+    np.testing.assert_array_equal(cut, model.fit(world)["curve.training_loss"][:3])
 
 
 def test_the_loss_falls(world: TrainingData) -> None:

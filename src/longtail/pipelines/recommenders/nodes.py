@@ -65,15 +65,19 @@ def refit_recommender(
     checkpoints: MutableMapping[str, Arrays],
     item_features: ItemFeatures | None = None,
 ) -> FittedModel:
-    """Fit the chosen hyper-parameters on train and validation."""
+    """Fit the chosen hyper-parameters on train and validation.
+
+    Networks hold nothing out: they train for the number of epochs that was best in tuning.
+    """
     if tuned.not_applicable:
         return tuned
     data = TrainingData(past, item_features or ItemFeatures(), tuning.seed, checkpoints)
+    recommender = tuned.recommender.for_refit(tuned.arrays)
     try:
-        return FittedModel(tuned.recommender, tuned.recommender.fit(data))
+        return FittedModel(recommender, recommender.fit(data))
     except NotApplicableError as reason:
         logger.info("%s", reason)
-        return FittedModel(tuned.recommender, {}, str(reason))
+        return FittedModel(recommender, {}, str(reason))
 
 
 def recommend_items(

@@ -118,7 +118,7 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
     @property
     def held_out_users(self) -> int:
         """Maximum number of held-out users; 0 for ratings, which run all epochs."""
-        return self.validation_users if self.task == "click" else 0
+        return super().held_out_users if self.task == "click" else 0
 
     def network(self, data: TrainingData) -> PairReader:
         """Return the pretrained model with a new head.

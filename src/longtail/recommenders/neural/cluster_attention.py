@@ -246,7 +246,11 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             f"weight.{name}": pad_rows(arrays[f"weight.{name}"], data.histories.n_items)
             for name in ("attributes", "axes")
         }
-        return arrays | added | {"weight.known": context_of_new(arrays["weight.known"], data.histories.n_items)}
+        return (
+            arrays
+            | added
+            | {"weight.known": context_of_new(arrays["weight.known"], data.histories.n_items)}
+        )
 
     def _draw_candidates(
         self,

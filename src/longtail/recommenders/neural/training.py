@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,7 @@ from longtail.recommenders.validation import ValidationTargets, validation_ndcg
 
 HELD_OUT_SHARE = 0.1
 LOWEST_RATE = 0.1
+VALIDATION_CURVE = "curve.validation_ndcg"
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 Loss: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
@@ -56,10 +57,17 @@ class NetworkRecommender(Recommender, Generic[NetworkT]):
     AdamW (Loshchilov, Hutter: Decoupled Weight Decay Regularization, ICLR 2019) with a linear
     warm-up and a linear decay to a tenth of the rate. A tenth of the users have their last
     interaction held out; after each epoch its NDCG is measured, and the weights of the best epoch
-    are kept.
+    are kept. A refit holds nothing out: it trains for as many epochs as were best before, at the
+    same learning rates.
     """
 
     epochs: int = Field(10, ge=1, description="Maximum number of epochs.")
+    stop_after: int = Field(
+        0,
+        ge=0,
+        description="Epochs of a training on all data, without early stopping; 0: early stopping"
+        " decides.",
+    )
     patience: int = Field(
         2, ge=1, description="Epochs without a better validation NDCG before training stops."
     )
@@ -86,7 +94,16 @@ class NetworkRecommender(Recommender, Generic[NetworkT]):
     @property
     def held_out_users(self) -> int:
         """Maximum number of users whose last interaction decides on early stopping."""
-        return self.validation_users
+        return 0 if self.stop_after else self.validation_users
+
+    @property
+    def epochs_to_train(self) -> int:
+        """Maximum number of epochs of this training."""
+        return min(self.stop_after, self.epochs) if self.stop_after else self.epochs
+
+    def for_refit(self, arrays: Arrays) -> Self:
+        """Return the hyper-parameters that train on all data, for the best number of epochs."""
+        return self.model_copy(update={"stop_after": best_epoch(arrays)})
 
     @abstractmethod
     def network(self, data: TrainingData) -> NetworkT:
@@ -100,7 +117,7 @@ class NetworkRecommender(Recommender, Generic[NetworkT]):
         """Return ``weight.<name>`` of the best epoch and the training curves.
 
         ``curve.training_loss`` and ``curve.validation_ndcg`` hold one float64 for each epoch; the
-        latter is NaN where no user has enough history to be held out.
+        latter is NaN where no user has enough history to be held out, and left out of a refit.
 
         Raises:
             NotApplicableError: there is nothing to learn from.
@@ -183,11 +200,12 @@ def train(recommender: NetworkRecommender[NetworkT], data: TrainingData) -> Arra
     state = data.checkpoints.get(key)
     best = _weights(network) if state is None else _restore(state, network, optimiser)
     losses = [] if state is None else state["curve.training_loss"].tolist()
-    values = [] if state is None else state["curve.validation_ndcg"].tolist()
+    values = [] if state is None else state[VALIDATION_CURVE].tolist()
     schedule = _schedule(recommender, objective, optimiser, len(losses))
     label = f"Training {type(recommender).__name__}"
-    with tqdm(total=recommender.epochs, initial=len(losses), desc=label, leave=False) as bar:
-        while len(losses) < recommender.epochs and not _is_stale(values, recommender.patience):
+    n_epochs = recommender.epochs_to_train
+    with tqdm(total=n_epochs, initial=len(losses), desc=label, leave=False) as bar:
+        while len(losses) < n_epochs and not _is_stale(values, recommender.patience):
             epoch = len(losses) + 1
             with seeded(data.seed, epoch) as generator:
                 losses.append(
@@ -201,7 +219,10 @@ def train(recommender: NetworkRecommender[NetworkT], data: TrainingData) -> Arra
             bar.set_postfix(loss=f"{losses[-1]:.4f}", ndcg=f"{values[-1]:.4f}")
             bar.update()
     data.checkpoints.pop(key, None)
-    return with_prefix("weight", best) | _curves(losses, values)
+    learned = with_prefix("weight", best) | _curves(losses, values)
+    if recommender.stop_after:
+        del learned[VALIDATION_CURVE]
+    return learned
 
 
 @contextmanager
@@ -325,6 +346,14 @@ def _validate(
     return validation_ndcg(recommender, arrays, split.data, split.targets, recommender.validation_k)
 
 
+def best_epoch(arrays: Arrays) -> int:
+    """Return the number of the epoch whose weights a training kept; the last without validation."""
+    values = arrays.get(VALIDATION_CURVE, np.empty(0))
+    if len(values) == 0 or np.isnan(values).any():
+        return len(arrays["curve.training_loss"])
+    return int(np.argmax(values)) + 1
+
+
 def _is_best(values: list[float]) -> bool:
     """Return whether the last epoch is the best so far; without validation every epoch is."""
     return not values[-1] <= max(values[:-1], default=-np.inf)
@@ -382,5 +411,5 @@ def _restore(state: Arrays, network: nn.Module, optimiser: torch.optim.Optimizer
 def _curves(losses: list[float], values: list[float]) -> Arrays:
     return {
         "curve.training_loss": np.array(losses, dtype=np.float64),
-        "curve.validation_ndcg": np.array(values, dtype=np.float64),
+        VALIDATION_CURVE: np.array(values, dtype=np.float64),
     }
