@@ -59,8 +59,7 @@ def check(name: str, data: TrainingData) -> np.ndarray | None:
     model, users = small(name), np.arange(data.histories.n_users)
     try:
         arrays = model.fit(data)
-    except NotApplicableError as reason:
-        assert "is left out" in str(reason)
+    except NotApplicableError:
         return None
     scores = model.score(arrays, data, users)
     assert scores.dtype == np.float32

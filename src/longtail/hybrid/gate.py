@@ -33,12 +33,12 @@ class Lists:
 
     Attributes:
         indptr: (n_users + 1,) the rows of user u are ``indptr[u]:indptr[u + 1]``.
-        features: (n, n_features) float32.
+        features: (n, n_features) float32; float64 for means.
         names: names of the feature columns.
     """
 
     indptr: NDArray[np.int64]
-    features: NDArray[np.float32]
+    features: NDArray[np.floating]
     names: tuple[str, ...]
 
 

@@ -15,10 +15,14 @@ from longtail.behaviour.histories import Histories
 from longtail.hybrid.candidates import Candidates, best_rows, propose
 from longtail.hybrid.cold_shelf import rows_with_shelf
 from longtail.hybrid.features import candidate_lists, source_contributions
+from longtail.hybrid.gate import Lists
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
+
+# A contribution that is no further above the mean does not distinguish an item.
+NEGLIGIBLE = 1e-6
 
 
 def recommend_hybrid(
@@ -32,10 +36,12 @@ def recommend_hybrid(
 ) -> pd.DataFrame:
     """Return the top-k lists with the contributions to each score.
 
-    Columns: user_id, item_id, rank (from 1), score and ``contribution_<name>`` for each source, for
-    each item feature, for the trend and for the tail emphasis; with a cold shelf (see
-    ``rows_with_shelf``) also for what it adds. The contributions sum to the score. Where
-    ``candidates`` (n_items,) is given, no other items are listed.
+    Columns: user_id, item_id, rank (from 1), score, main_source and ``contribution_<name>`` for
+    each source, for each item feature, for the trend and for the tail emphasis; with a cold shelf
+    (see ``rows_with_shelf``) also for what it adds. The contributions sum to the score. The main
+    source is the one whose contribution is furthest above its mean over the user's candidates; it
+    is missing where none is above. Where ``candidates`` (n_items,) is given, no other items are
+    listed.
     """
     parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
@@ -50,7 +56,10 @@ def recommend_hybrid(
     table = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
     table["user_id"] = data.histories.user_ids[table["user_id"]]
     table["item_id"] = data.histories.item_ids[table["item_id"]]
-    return pd.DataFrame(table, copy=False)
+    names = pd.CategoricalDtype(list(sources))
+    codes = table["main_source"].astype(np.int8)
+    main_source = pd.Categorical.from_codes(codes, dtype=names)
+    return pd.DataFrame({**table, "main_source": main_source}, copy=False)
 
 
 def _ranked(
@@ -71,13 +80,43 @@ def _ranked(
         share = parameters.cold_shelf
         best, rank, ranked_by = rows_with_shelf(proposed, scores, counts == 0, share, k)
         shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
-    contributions = source_contributions(hybrid.gate, lists, best).add_prefix("contribution_")
+    contributions = source_contributions(hybrid.gate, lists, best)
+    means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])
+    names = list(proposed.sources)
+    main_source = furthest_above(contributions[names].to_numpy(), means[names].to_numpy())
+    contributions = contributions.add_prefix("contribution_")
     return {
         "user_id": proposed.users[proposed.rows[best]].astype(np.int32),
         "item_id": proposed.items[best].astype(np.int32),
         "rank": rank,
         "score": ranked_by,
+        "main_source": main_source,
         **{str(name): part.to_numpy(copy=True) for name, part in contributions.items()},
         "contribution_tail_emphasis": emphasis[best],
         **shelf,
     }
+
+
+def mean_lists(lists: Lists) -> Lists:
+    """Return one row a user: the mean features of the user's candidates; zeros without any.
+
+    The gate is linear, so the contributions of these rows are the mean contributions.
+    """
+    lengths = np.diff(lists.indptr)
+    means = np.zeros((len(lengths), lists.features.shape[1]))
+    some = lengths > 0
+    if some.any():
+        sums = np.add.reduceat(lists.features, lists.indptr[:-1][some], axis=0, dtype=np.float64)
+        means[some] = sums / lengths[some, None]
+    # In float64: the difference to a contribution must not depend on what all candidates share.
+    return Lists(np.arange(len(lengths) + 1), means, lists.names)
+
+
+def furthest_above(
+    contributions: NDArray[np.float64], means: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """Return (n,) the column in which each (n, m) row is furthest above its mean; -1 for none."""
+    above = contributions - means
+    first = above.argmax(axis=1)
+    there = above.max(axis=1) > NEGLIGIBLE
+    return np.where(there, first, -1).astype(np.int8)

@@ -14,7 +14,6 @@ from longtail.behaviour.histories import Histories
 from longtail.item_graphs.graphs import keep_strongest
 from longtail.text.keywords import SEPARATOR, KeywordTable
 
-CONTRIBUTION_PREFIX = "contribution_"
 TITLE_LENGTH = 70
 # User-item pairs processed at once, which bounds memory.
 PAIRS_AT_ONCE = 20_000
@@ -76,25 +75,13 @@ def shared_keywords(
     return [words if ok else "" for words, ok in zip(joined, known, strict=True)]
 
 
-def main_source(recommendations: pd.DataFrame, descriptions: Mapping[str, str]) -> pd.Series:
-    """Return the description of the source that contributes most to each recommendation.
-
-    Args:
-        recommendations: with the columns ``contribution_<name>``.
-        descriptions: by name of the source; one without a column is ignored.
-    """
-    words = {f"{CONTRIBUTION_PREFIX}{name}": words for name, words in descriptions.items()}
-    contributions = recommendations[[name for name in words if name in recommendations]]
-    return contributions.idxmax(axis=1).map(words)
-
-
 def write_sentences(reasons: pd.DataFrame, new_users: NDArray[np.bool_]) -> pd.Series:
     """Return the reason of each row as shown to the customer, in one or two sentences.
 
     Args:
         reasons: own_title_by_behaviour, own_title_by_text, own_item_by_text, keywords ("" where
-            there is none) and main_source (a description). A title by text without an item is the
-            customer's request.
+            there is none) and main_source (a description, "" where no source distinguishes the
+            item). A title by text without an item is the customer's request.
         new_users: (n,) whether the user of the row has no history.
     """
     behaviour = reasons["own_title_by_behaviour"].map(_shortened)
@@ -128,11 +115,12 @@ def write_sentences(reasons: pd.DataFrame, new_users: NDArray[np.bool_]) -> pd.S
         ),
         index=reasons.index,
     )
-    because = "Recommended because of " + reasons["main_source"] + "."
+    main_source, distinguished = reasons["main_source"], reasons["main_source"] != ""
+    because = "Recommended because of " + main_source + "."
+    because = because.where(distinguished, "Recommended for several reasons, none of them strong.")
     because = because.mask(new_users, "Recommended for new customers.")
-    return (sentence + " Main reason: " + reasons["main_source"] + ".").where(
-        sentence != "", because
-    )
+    main_reason = (" Main reason: " + main_source + ".").where(distinguished, "")
+    return (sentence + main_reason).where(sentence != "", because)
 
 
 def explain(
@@ -147,7 +135,8 @@ def explain(
     """Return the reasons for the given recommendations.
 
     Args:
-        recommendations: user_id, item_id, rank and the ``contribution_<name>`` columns.
+        recommendations: user_id, item_id, rank and main_source (the name of a source, missing
+            where none distinguishes the item), as returned by ``recommend_hybrid``.
         histories: past behaviour that the recommendations are based on.
         titles: (n_items,) in catalogue order.
         keywords: keyword table of all items.
@@ -170,7 +159,7 @@ def explain(
             "item_id": recommendations["item_id"].to_numpy(),
             "rank": recommendations["rank"].to_numpy(),
             "title": title[items],
-            "main_source": main_source(recommendations, descriptions).to_numpy(),
+            "main_source": _described(recommendations["main_source"], descriptions),
             "own_item_by_behaviour": _pick(histories.item_ids, by_behaviour),
             "own_title_by_behaviour": _pick(title, by_behaviour),
             "own_item_by_text": _pick(histories.item_ids, by_text),
@@ -180,6 +169,11 @@ def explain(
     )
     new_users = histories.history_lengths()[users] == 0
     return reasons.assign(sentence=write_sentences(reasons, new_users))
+
+
+def _described(sources: pd.Series, descriptions: Mapping[str, str]) -> NDArray[np.object_]:
+    """Return the descriptions of sources by name, "" for a missing name."""
+    return sources.astype(object).map(descriptions).fillna("").to_numpy(dtype=object)
 
 
 def _shortened(title: str) -> str:

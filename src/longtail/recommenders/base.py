@@ -102,7 +102,7 @@ class Recommender(BaseModel, ABC):
         """
         return arrays
 
-    def for_refit(self, arrays: Arrays) -> Self:  # noqa: ARG002 for networks
+    def for_refit(self, arrays: Arrays) -> Self:
         """Return the hyper-parameters with which the model is fitted anew on more data.
 
         Args:

@@ -30,7 +30,7 @@ class RandomRanking(Recommender):
         # A float32 holds 24 bits.
         return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:  # noqa: ARG002
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Return the arrays unchanged: new items get random numbers too."""
         return arrays
 

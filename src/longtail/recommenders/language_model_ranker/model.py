@@ -233,7 +233,7 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
         np.put_along_axis(scores, items, 2 + 1 / (1 + np.exp(-found)), axis=1)
         return scores
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:  # noqa: ARG002
+    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Return the arrays unchanged: items are read by their text alone."""
         return arrays
 

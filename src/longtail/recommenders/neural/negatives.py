@@ -82,7 +82,8 @@ class Owned:
         """Return (n, m) whether (n,) users have the (n, m) items."""
         wanted = users[:, None] * self.matrix.shape[1] + items
         place = torch.searchsorted(self.keys, wanted).clamp(max=max(0, len(self.keys) - 1))
-        return self.keys[place] == wanted
+        found: Tensor = self.keys[place] == wanted
+        return found
 
     def others(self, users: Tensor, items: Tensor, targets: Tensor) -> Tensor:
         """Return (n, m) whether (n,) users have (m,) items that are not their (n,) targets.
