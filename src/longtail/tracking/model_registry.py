@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -159,11 +160,11 @@ def log_hybrid(
 
 
 def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return a request with a known user and an unknown one who has chosen three items."""
+    """Return a request that shows nothing of any user: the three most chosen items, and a text."""
     histories = served.histories
-    known = str(histories.user_ids[histories.users[0]])
-    items = [str(item) for item in histories.item_ids[histories.items[:3]]]
-    return pd.DataFrame({"user_id": [known, None], "item_ids": [None, items]}), {"k": 10}
+    most_chosen = np.argsort(-histories.item_counts(), kind="stable")[:3]
+    items = [str(item) for item in histories.item_ids[most_chosen]]
+    return pd.DataFrame({"item_ids": [items, None], "text": [None, "a gift"]}), {"k": 10}
 
 
 def requirements(served: ServedHybrid) -> list[str]:
