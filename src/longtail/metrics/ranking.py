@@ -138,8 +138,9 @@ def unbiased_recall(hits: Hits, k: int, truth: GroundTruth) -> np.ndarray:
 
     :math:`\sum_{i \in L_u^k \cap T_u} 1/p_i \big/ \sum_{i \in T_u} 1/p_i`: popular items are
     overrepresented in the test interactions because more users are shown them, so they count less
-    (self-normalised inverse propensity scoring; Yang, Cui, Xuan, Wang, Belongie, Estrin, RecSys
-    2018). A cold item counts like one with a single interaction, which bounds its weight.
+    (self-normalised inverse propensity scoring: Yang, Cui, Xuan, Wang, Belongie, Estrin, RecSys
+    2018; the square-root propensity: Saito, Yaginuma, Nishino, Sakata, Nakata, WSDM 2020). A cold
+    item counts like one with a single interaction, which bounds its weight.
     """
     counts = np.maximum(truth.interaction_count, 1)
     weights = np.sqrt(counts.max() / counts)
