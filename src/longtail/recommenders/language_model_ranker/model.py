@@ -47,8 +47,8 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
     the log odds of an interaction (cross-entropy), or the residual of a rating after user and item
     biases (mean square error). Encoders (BERT), decoders (GPT) and encoder-decoders (T5, encoder
     only) are supported. Every second negative is a text neighbour of an item of the user, where
-    there is one that the user lacks; the others are drawn in proportion to their popularity, so that
-    popularity alone does not separate the classes. None is an item that the user has.
+    there is one that the user lacks; the others are drawn in proportion to their popularity, so
+    that popularity alone does not separate the classes. None is an item that the user has.
 
     The lower layers read each item's text once, on its own; the last layers read the pair and are
     fine-tuned (MacAvaney et al.: Efficient Document Re-Ranking for Transformers by Precomputing
