@@ -1,8 +1,10 @@
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from longtail.behaviour.histories import build_histories
+from longtail.behaviour.protocols import rank_per_user
 
 USERS = np.array(["u1", "u2", "u3"], dtype=object)
 ITEMS = np.array(["a", "b", "c"], dtype=object)
@@ -76,3 +78,32 @@ def test_profiles_are_rows_of_the_weighted_matrix(table: pd.DataFrame) -> None:
     assert histories.profiles(np.array([0]), 0.5).toarray().tolist() == [[0, 0.5, 2]]
     unordered = build_histories(table.assign(timestamp=None), USERS, ITEMS)
     assert unordered.profiles(np.array([0]), 0.5).toarray().tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("time", [1.2e9, None])
+def test_ties_are_broken_as_in_the_split(time: float | None) -> None:
+    users = np.array([f"u{n}" for n in range(5)], dtype=object)
+    items = np.array([f"i{n:02}" for n in range(12)], dtype=object)
+    # The first item of everyone is earlier than the others, which share one time.
+    rows = [
+        (user, item, time if time is None or item != "i05" else time - 1, 1.0)
+        for user in users
+        for item in items
+    ]
+    table = interactions(rows)
+    frame = table.astype({"timestamp": "Int64"})
+    ranked = rank_per_user(ibis.memtable(frame), seed=7).to_pandas()
+    expected = ranked.sort_values(["user_id", "position"])["item_id"]
+
+    histories = build_histories(table, users, items, seed=7)
+
+    assert items[histories.items].tolist() == expected.tolist()
+    assert items[build_histories(table, users, items, seed=8).items].tolist() != expected.tolist()
+    assert not np.array_equal(histories.items[:12], np.sort(histories.items[:12]))
+
+
+def test_given_positions_break_ties() -> None:
+    rows = interactions([("u1", "a", 1e9, 1.0), ("u1", "b", 1e9, 1.0), ("u1", "c", 1e9, 1.0)])
+    for positions in ([1, 2, 3], [2, 3, 1]):
+        histories = build_histories(rows.assign(position=positions), USERS, ITEMS)
+        assert histories.items.tolist() == np.argsort(positions).tolist()

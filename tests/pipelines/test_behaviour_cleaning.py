@@ -18,6 +18,7 @@ PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 REAL_DATA = Path(os.environ.get("LONGTAIL_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 SAVE_VERSION = "2026-01-01T00.00.00.000Z"
 START = 1_500_000_000
+HISTORIES = ("training", "validation", "past")
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_all_outputs(shop):
     assert item_groups["item_id"].tolist() == items["item_id"].tolist()
     assert item_groups["interaction_count"].tolist() == counts.tolist()
     assert "cold" in set(item_groups["item_group"])
+    assert all(catalog.load(f"{name}_histories").common_cutoff for name in HISTORIES)
     assert set(catalog.load("user_groups")["user_id"]) == {f"u{i}" for i in range(10)}
     assert report["items"]["without_text"] == 1
     assert report["evaluation"]["evaluated_users"] == test["user_id"].nunique()
@@ -136,8 +138,10 @@ def test_ordinal_positions_are_split_per_user(shop):
     log = read(shop, "interactions")
     log["timestamp"] = log.groupby("user_id").cumcount()
     write(shop, "interactions", log)
-    split = run(shop).load("split")
+    catalog = run(shop)
+    split = catalog.load("split")
     assert (split["protocol"], split["n_test"], split["test_start"]) == ("per_user", 20, None)
+    assert not any(catalog.load(f"{name}_histories").common_cutoff for name in HISTORIES)
 
 
 def test_columns_can_have_other_names(shop):

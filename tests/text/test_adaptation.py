@@ -22,6 +22,18 @@ def test_pairs_by_hand() -> None:
 
 
 @pytest.fixture(scope="module")
+def test_without_an_order_pairs_are_random_items_of_a_history() -> None:
+    """In catalogue order a window of 1 would pair each item with the next one only."""
+    users, items = np.repeat([0, 1], 30), np.tile(np.arange(30), 2)
+    pairs = consumption_pairs(users, items, 1, 0.0, ordered=False)
+    assert len(pairs.first) == 58
+    distance = np.abs(pairs.first - pairs.second)
+    assert (distance == 1).mean() < 0.3
+    assert distance.mean() > 5
+    again = consumption_pairs(users, items, 1, 0.0, ordered=False)
+    np.testing.assert_array_equal(pairs.first, again.first)
+
+
 def world() -> tuple[np.ndarray, sp.csr_array, np.ndarray, np.ndarray]:
     """Items of four kinds, each marked by one word among random ones; a user likes one kind."""
     generator = np.random.default_rng(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import md5
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from longtail.behaviour.cleaning.parsing import ORDINAL_LIMIT
 class Histories:
     """Past interactions in coordinate form, ordered by user and then by time.
 
+    Interactions of a user with equal or no time are in the random order of a seeded hash, as in the
+    split, and never in the order of the catalogue.
+
     Attributes:
         user_ids: (n_users,) ids; the position is the user index.
         item_ids: (n_items,) ids in catalogue order; the position is the item index.
@@ -27,6 +31,8 @@ class Histories:
         timestamps: (n,) float64 unix seconds or ordinal positions; NaN where unknown.
         reference: for histories of users who came after training: the training histories, which
             item counts and the existence of an order are taken from; None: these histories.
+        common_cutoff: whether one moment separates past and future for all users. Without it, what
+            others did lately may lie after the moment of a user's recommendation.
     """
 
     user_ids: NDArray[np.object_]
@@ -36,6 +42,7 @@ class Histories:
     weights: NDArray[np.float32]
     timestamps: NDArray[np.float64]
     reference: Histories | None = None
+    common_cutoff: bool = True
 
     @property
     def n_users(self) -> int:
@@ -62,6 +69,16 @@ class Histories:
             and len(self.timestamps) > 0
             and float(np.nanmax(self.timestamps)) >= ORDINAL_LIMIT
         )
+
+    @property
+    def has_time_windows(self) -> bool:
+        """Whether the interactions of all users may be counted in windows of time.
+
+        They may where timestamps are calendar times and no window reaches beyond the moment of a
+        recommendation.
+        """
+        known = self if self.reference is None else self.reference
+        return known.common_cutoff and self.has_calendar_time
 
     def matrix(self, values: NDArray[np.float32] | None = None) -> sp.csr_array:
         """Return the (n_users, n_items) float32 matrix of the weights, or of other (n,) values."""
@@ -117,8 +134,7 @@ class Histories:
         """Return the (n_items,) counts within the last ``share`` of the interactions.
 
         A share of the interactions rather than of the time span, because the recent part of a
-        growing log is a small part of its span. Zeros where timestamps cannot be compared between
-        users (ordinal or missing).
+        growing log is a small part of its span. Zeros without ``has_time_windows``.
         """
         if self.reference is not None:
             return self.reference.recent_counts(share)
@@ -135,6 +151,7 @@ class Histories:
             "items": self.items,
             "weights": self.weights,
             "timestamps": self.timestamps,
+            "common_cutoff": np.array([self.common_cutoff]),
         }
 
     @classmethod
@@ -147,6 +164,7 @@ class Histories:
             items=arrays["items"],
             weights=arrays["weights"],
             timestamps=arrays["timestamps"],
+            common_cutoff=bool(arrays["common_cutoff"].all()),
         )
 
     @cached_property
@@ -163,7 +181,7 @@ class Histories:
         return {}
 
     def _count_recent(self, share: float) -> NDArray[np.int64]:
-        if not self.has_calendar_time:
+        if not self.has_time_windows:
             return np.zeros(self.n_items, dtype=np.int64)
         recent = self.timestamps >= np.nanquantile(self.timestamps, 1 - share)
         return np.bincount(self.items[recent], minlength=self.n_items)
@@ -174,14 +192,20 @@ def build_histories(
     user_ids: NDArray[np.object_],
     item_ids: NDArray[np.object_],
     reference: Histories | None = None,
+    *,
+    common_cutoff: bool = True,
+    seed: int = 42,
 ) -> Histories:
     """Index a table of interactions by user and item.
 
     Args:
-        interactions: user_id, item_id, timestamp, weight; each user-item pair once.
+        interactions: user_id, item_id, timestamp, weight; each user-item pair once. Where there is
+            a column position, it orders a user's interactions with equal or no time.
         user_ids: (n_users,) sorted ids.
         item_ids: (n_items,) sorted ids.
         reference: the training histories, where these are histories of other users.
+        common_cutoff: whether one moment separates past and future for all users.
+        seed: seed of the order of interactions with equal or no time, the same as for the split.
 
     Raises:
         ValueError: if an interaction names a user or item that is not in the index.
@@ -191,7 +215,12 @@ def build_histories(
     if (users < 0).any() or (items < 0).any():
         raise ValueError("The interactions contain user or item ids that are not in the index.")
     timestamps = interactions["timestamp"].to_numpy(dtype=np.float64, na_value=np.nan)
-    order = np.lexsort((items, np.nan_to_num(timestamps, nan=-np.inf), users))
+    times = np.nan_to_num(timestamps, nan=-np.inf)
+    if "position" in interactions:
+        ties = interactions["position"].to_numpy(dtype=np.int64)
+    else:
+        ties = _tie_ranks(interactions, users, times, seed)
+    order = np.lexsort((ties, times, users))
     return Histories(
         user_ids=user_ids,
         item_ids=item_ids,
@@ -200,4 +229,23 @@ def build_histories(
         weights=interactions["weight"].to_numpy(dtype=np.float32)[order],
         timestamps=timestamps[order],
         reference=reference,
+        common_cutoff=common_cutoff,
     )
+
+
+def _tie_ranks(
+    interactions: pd.DataFrame, users: NDArray[np.intp], times: NDArray[np.float64], seed: int
+) -> NDArray[np.int64]:
+    """Return (n,) ranks that order a user's interactions with equal times as the split does.
+
+    The rank of the hash of ``protocols.rank_per_user``; 0 where the time is unique.
+    """
+    order = np.lexsort((times, users))
+    equal = (np.diff(users[order]) == 0) & (times[order][1:] == times[order][:-1])
+    tied = np.union1d(order[1:][equal], order[:-1][equal])
+    pairs = interactions[["user_id", "item_id"]].iloc[tied].itertuples(index=False, name=None)
+    hashes = [md5(f"{user}|{item}|{seed}".encode()).hexdigest() for user, item in pairs]
+    ranks = np.zeros(len(users), dtype=np.int64)
+    if hashes:
+        ranks[tied] = np.unique(np.array(hashes, dtype="S32"), return_inverse=True)[1]
+    return ranks

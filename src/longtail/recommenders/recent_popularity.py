@@ -18,7 +18,8 @@ from longtail.recommenders.popularity import Popularity
 class RecentPopularity(Popularity):
     """Rank items by their interactions, each with a weight that halves with age.
 
-    Where timestamps are ordinal or missing, this is plain popularity.
+    This is plain popularity where timestamps are ordinal or missing, and where no cut-off holds for
+    all users.
     """
 
     half_life: float = Field(
@@ -39,7 +40,7 @@ class RecentPopularity(Popularity):
 
     def fit(self, data: TrainingData) -> Arrays:
         """Sum the decayed interactions of each item."""
-        if not data.histories.has_calendar_time:
+        if not data.histories.has_time_windows:
             return super().fit(data)
         weights = 0.5 ** (age_shares(data.histories) / self.half_life)
         counts = np.bincount(data.histories.items, weights, minlength=data.histories.n_items)

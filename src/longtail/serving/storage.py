@@ -79,6 +79,7 @@ def load_hybrid(folder: Path) -> ServedHybrid:
             items=arrays["histories.items"],
             weights=arrays["histories.weights"],
             timestamps=arrays["histories.timestamps"],
+            common_cutoff=bool(arrays["histories.common_cutoff"].all()),
         ),
         items=items,
         keywords=KeywordTable.of(items["text"], items["keywords"]),
@@ -113,6 +114,7 @@ def _pack(served: ServedHybrid) -> Arrays:
         arrays |= with_prefix(f"source.{source}", learned)
     for name in ("users", "items", "weights", "timestamps"):
         arrays[f"histories.{name}"] = getattr(served.histories, name)
+    arrays["histories.common_cutoff"] = np.array([served.histories.common_cutoff])
     for name in GRAPHS:
         arrays |= pack_sparse(name, getattr(served, name))
     for name in TEXT_MAP:

@@ -73,7 +73,12 @@ class ItemPairs:
 
 
 def consumption_pairs(
-    users: NDArray[np.integer], items: NDArray[np.integer], window: int, tail_power: float
+    users: NDArray[np.integer],
+    items: NDArray[np.integer],
+    window: int,
+    tail_power: float,
+    ordered: bool = True,
+    seed: int = 42,
 ) -> ItemPairs:
     """Return the pairs of different items within ``window`` steps of a user's history.
 
@@ -82,7 +87,12 @@ def consumption_pairs(
         items: (n,) item indices.
         window: maximum distance of the two items of a pair.
         tail_power: exponent of the sampling weight, see ``AdaptationParameters``.
+        ordered: whether the order in time is known. If not, each item is paired with random items
+            of the same history, as many as in a window.
+        seed: seed of the random pairs.
     """
+    if not ordered:
+        items = items[np.lexsort((np.random.default_rng(seed).permutation(len(users)), users))]
     pairs = []
     for step in range(1, window + 1):
         close = (users[step:] == users[:-step]) & (items[step:] != items[:-step])

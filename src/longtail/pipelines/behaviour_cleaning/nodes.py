@@ -122,6 +122,8 @@ def index_histories(
     validation: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
+    split_protocol: dict[str, Any],
+    parameters: BehaviourCleaningParameters,
 ) -> tuple[Histories, Histories, Histories]:
     """Put the interactions before the test on one index of all users and items.
 
@@ -132,7 +134,14 @@ def index_histories(
     items = item_groups["item_id"].to_numpy(dtype=object)
     past = pd.concat([train, validation])
     training, held_out, both = (
-        build_histories(period, users, items) for period in (train, validation, past)
+        build_histories(
+            period,
+            users,
+            items,
+            common_cutoff=split_protocol["test_start"] is not None,
+            seed=parameters.seed,
+        )
+        for period in (train, validation, past)
     )
     return training, held_out, both
 

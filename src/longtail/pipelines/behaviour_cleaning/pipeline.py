@@ -54,6 +54,8 @@ def create_pipeline() -> Pipeline:
                     "validation_interactions@pandas",
                     "item_groups",
                     "user_groups",
+                    "split_protocol",
+                    PARAMETERS,
                 ],
                 outputs=["training_histories", "validation_histories", "past_histories"],
                 name="index_histories",

@@ -207,7 +207,12 @@ def adapt_to_behaviour(
     """
     adaptation = parameters.adaptation
     pairs = consumption_pairs(
-        training.users, training.items, adaptation.window, adaptation.tail_power
+        training.users,
+        training.items,
+        adaptation.window,
+        adaptation.tail_power,
+        training.has_order,
+        adaptation.seed,
     )
     if adaptation.epochs == 0 or len(pairs.first) == 0:
         return vectors

@@ -45,8 +45,17 @@ class AttentionNetwork(nn.Module):
     known: Tensor
     now: Tensor
 
-    def __init__(self, texts: Tensor, attributes: int, dimensions: int, axes: int, clusters: int):
+    def __init__(
+        self,
+        texts: Tensor,
+        attributes: int,
+        dimensions: int,
+        axes: int,
+        clusters: int,
+        ordered: bool,
+    ):
         super().__init__()
+        self.ordered = ordered
         n_items, size = texts.shape
         # Not persistent, since the data hold the text vectors.
         self.register_buffer("texts", texts, persistent=False)
@@ -99,6 +108,8 @@ class AttentionNetwork(nn.Module):
         newer = torch.arange(history.shape[1] - 1, -1, -1, device=history.device)
         # Padding has the age of another interaction, which may be negative.
         days = torch.log1p(age.clamp(min=0))
+        # Without an order in time, no item of a history is newer than another.
+        newer = newer * self.ordered
         fading = self.nearness[0] * torch.log1p(newer) + self.nearness[1] * days
         fading = fading.masked_fill(~present, torch.inf)[:, None]
         query, key = wanted @ self.query, own @ self.key
@@ -120,11 +131,12 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
     Clusters are found by k-means on the leading axes of the behaviour matrix. Items are projections
     of their text vectors and attributes, so new items are scored like all others. The candidate
     attends over the latest items (Zhou et al.: Deep Interest Network, KDD 2018); attention fades
-    with the number of newer items and with days. Popularity and recent popularity enter as context.
-    The loss is a softmax over the choices of the batch, random items and text neighbours of the
-    choices, without other items that the user has, corrected for the probability that an item is
-    among them (Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
-    Recommendations, RecSys 2019).
+    with the number of newer items and with days; where the order of the interactions is unknown, it
+    does not fade, and a random part of the history is read. Popularity and recent popularity enter
+    as context. The loss is a softmax over the choices of the batch, random items and text
+    neighbours of the choices, without other items that the user has, corrected for the probability
+    that an item is among them (Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus
+    Item Recommendations, RecSys 2019).
     """
 
     batch_size: int = Field(128, ge=1, description="Interactions in a batch.")
@@ -171,6 +183,7 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             self.dimensions,
             self.behaviour_dimensions,
             self.clusters,
+            data.histories.has_order,
         )
 
     def objective(self, network: AttentionNetwork, data: TrainingData) -> Objective:

@@ -16,12 +16,12 @@ CONTEXT = ("log_count", "log_recent_count", "is_new")
 class ItemContext:
     """Point-in-time counts of items, so that training sees only what was known at the moment.
 
-    Where timestamps are not comparable between users, the moment is ignored: all interactions but
-    the one in question count, and none is recent.
+    Where interactions cannot be counted in windows of time, the moment is ignored: all but the one
+    in question count, and none is recent.
 
     Attributes:
         keys: (n,) sorted ``item * n_moments + moment`` of all interactions.
-        moments: (n_moments,) distinct times, ascending; one if times are not comparable.
+        moments: (n_moments,) distinct times, ascending; one without windows of time.
         window: length of the recent period, in the unit of the times.
         n_items: number of items in the catalogue.
     """
@@ -97,9 +97,10 @@ def context_of_new(known: NDArray[np.float32], n_items: int) -> NDArray[np.float
 def comparable_times(histories: Histories) -> NDArray[np.float64]:
     """Return (n,) times of the interactions, unknown ones set to the earliest.
 
-    All are 0 where times are not comparable between users.
+    All are 0 where interactions cannot be counted in windows of time: timestamps are ordinal or
+    missing, or no cut-off holds for all users.
     """
-    if not histories.has_calendar_time:
+    if not histories.has_time_windows:
         return np.zeros(len(histories.users))
     return np.nan_to_num(histories.timestamps, nan=np.nanmin(histories.timestamps))
 

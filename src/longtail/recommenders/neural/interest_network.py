@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from longtail.arrays import Arrays
+from longtail.behaviour.histories import Histories
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.neural.context import (
     CONTEXT,
@@ -81,7 +82,8 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
     the candidate's similarity to the closest of them, and its total and recent counts. Two
     augmentations serve quiet users: earlier items are dropped at random, so that the network learns
     from short histories, and a text neighbour of a quiet user's choice counts as a positive of
-    lower weight.
+    lower weight. Where the order of the interactions is unknown, a history is read as a set: the
+    items before an interaction are a random part of the others, and all count alike.
     """
 
     batch_size: int = Field(512, ge=1, description="Interactions in a batch.")
@@ -134,6 +136,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
         context = ItemContext.of(histories, self.recent_share)
         network.known.copy_(torch.from_numpy(context.now()))
         times = comparable_times(histories)
+        decay = self._decay(histories)
         vectors = torch.from_numpy(data.items.vectors)
         neighbours = TextNeighbours.of(data.items.text_neighbours, NEIGHBOURS_DRAWN_FROM)
         positions, owned = sequences.positions, Owned.of(histories)
@@ -160,6 +163,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
                 vectors[sequences.items[rows]],
                 sequences.weights[rows],
                 present & kept,
+                decay,
                 chosen,
                 known,
             )
@@ -177,13 +181,14 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
         network = self.fitted_network(arrays, data)
         device = device_of(network)
         sequences = Sequences.of(data.histories)
+        decay = self._decay(data.histories)
         vectors = torch.from_numpy(data.items.vectors)
         known = network.known.cpu()
 
         def logits_of(block: NDArray[np.int64]) -> Tensor:
             rows, present = sequences.latest(block, self.length)
             history = vectors[sequences.items[rows]]
-            profile = self._profile(history, sequences.weights[rows], present)
+            profile = self._profile(history, sequences.weights[rows], present, decay)
             side = torch.empty(len(block), len(vectors), len(SIDE))
             side[..., 0] = profile @ vectors.T
             for row, items in enumerate(history):
@@ -223,26 +228,32 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
         weights[:, 1] = self.pseudo_interactions * (quiet & has_close)
         return choices, labels, weights
 
+    def _decay(self, histories: Histories) -> float:
+        """Return the recency decay, 1 where the order is unknown."""
+        return self.recency_decay if histories.has_order else 1.0
+
     def _side(
-        self, history: Tensor, weights: Tensor, present: Tensor, chosen: Tensor, known: Tensor
+        self,
+        history: Tensor,
+        weights: Tensor,
+        present: Tensor,
+        decay: float,
+        chosen: Tensor,
+        known: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return the (n, d) profiles and the (n, m, k) side features of (n, m, d) candidates."""
-        profile = self._profile(history, weights, present)
+        profile = self._profile(history, weights, present, decay)
         closeness = torch.einsum("bcd,bld->bcl", chosen, history)
         closest = closeness.masked_fill(~present[:, None], -1).amax(dim=2)
         length = torch.log1p(present.sum(dim=1).float())[:, None].expand(closest.shape)
         cosine = torch.einsum("bd,bcd->bc", profile, chosen)
         return profile, torch.cat([torch.stack([cosine, closest, length], dim=-1), known], dim=-1)
 
-    def _profile(self, history: Tensor, weights: Tensor, present: Tensor) -> Tensor:
+    def _profile(self, history: Tensor, weights: Tensor, present: Tensor, decay: float) -> Tensor:
         """Return the (n, d) recency-weighted sums of (n, L, d) vectors, of unit length."""
-        importance = self._importance(weights, present)
-        return nn.functional.normalize((importance[..., None] * history).sum(1), dim=1)
-
-    def _importance(self, weights: Tensor, present: Tensor) -> Tensor:
-        """Return (n, L) recency-decayed weights of earlier items."""
         newer = present.flip(1).cumsum(1).flip(1) - 1
-        return weights * present * self.recency_decay ** newer.clamp(min=0)
+        importance = weights * present * decay ** newer.clamp(min=0)
+        return nn.functional.normalize((importance[..., None] * history).sum(1), dim=1)
 
 
 def augmentation_variants(network: InterestNetwork) -> dict[str, InterestNetwork]:
