@@ -34,11 +34,11 @@ def weights(rows, **signals):
     return events.mutate(weight=event_weight(events, Signals(**signals)))["weight"].to_list()
 
 
-def pairs(rows, signals=STRONG, protocol="temporal"):
+def pairs(rows, signals=STRONG, protocol="temporal", **split):
     frame = pd.DataFrame(rows, columns=list(SCHEMA))
     frame["timestamp"] = frame["timestamp"].astype("Int64")
     assignment = split_pairs(
-        ibis.memtable(frame, schema=SCHEMA), SplitSettings(protocol, 0, seed=1), signals
+        ibis.memtable(frame, schema=SCHEMA), SplitSettings(protocol, 0, seed=1, **split), signals
     )
     return assignment.interactions.to_pandas().set_index(["user_id", "item_id"]).sort_index()
 
@@ -125,6 +125,40 @@ def test_events_of_other_periods_do_not_count_per_user():
     )
     assert plain.tolist() == with_later.tolist()
     assert with_earlier.loc[("u", "i0")] > plain.loc[("u", "i0")]
+
+
+def test_with_hidden_items_later_events_count_in_no_training_pair():
+    """Hidden items are test at any time: they neither end nor prolong the periods of a user."""
+    rows = [
+        (user, f"i{(3 * place + number) % 20:02}", START + place * DAY, 5.0)
+        for number, user in enumerate("pqrstvwx")
+        for place in range(10)
+    ]
+    plain = pairs(rows, protocol="item_cold", hidden_share=0.2)
+    trained = plain[plain["split"] == "train"]
+    later = [(user, item, START + 30 * DAY, 5.0) for user, item in trained.index]
+    with_later = pairs(rows + later, protocol="item_cold", hidden_share=0.2)
+    # A user without a later period has nothing to keep apart.
+    split = plain.groupby("user_id")["split"].agg(set)
+    assert split.map({"train", "validation", "test"}.issubset).all()
+    pd.testing.assert_frame_equal(plain, with_later)
+    # A hidden item in the middle of the training period does not end it.
+    warm = plain[~plain.index.get_level_values("item_id").isin(hidden_in(plain))]
+    first_later = warm[warm["split"] != "train"].groupby("user_id")["timestamp"].min()
+    (user, item), found = next(
+        (pair, row) for pair, row in trained.iterrows() if row["timestamp"] < START + 3 * DAY
+    )
+    again = (user, item, int(first_later[user]) - 1, 5.0)
+    repeated = pairs([*rows, again], protocol="item_cold", hidden_share=0.2)
+    assert repeated.loc[(user, item), "weight"] > found["weight"]
+
+
+def hidden_in(assigned):
+    """Return the items that are in no training pair."""
+    trained = assigned["split"] == "train"
+    return set(assigned.index[~trained].unique("item_id")) - set(
+        assigned.index[trained].unique("item_id")
+    )
 
 
 EVENTS = st.lists(

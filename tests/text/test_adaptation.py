@@ -21,7 +21,6 @@ def test_pairs_by_hand() -> None:
     np.testing.assert_allclose(wider.probabilities[-1], 1 / (1 + 3 * 2**-0.5))
 
 
-@pytest.fixture(scope="module")
 def test_without_an_order_pairs_are_random_items_of_a_history() -> None:
     """In catalogue order a window of 1 would pair each item with the next one only."""
     users, items = np.repeat([0, 1], 30), np.tile(np.arange(30), 2)
@@ -34,6 +33,7 @@ def test_without_an_order_pairs_are_random_items_of_a_history() -> None:
     np.testing.assert_array_equal(pairs.first, again.first)
 
 
+@pytest.fixture(scope="module")
 def world() -> tuple[np.ndarray, sp.csr_array, np.ndarray, np.ndarray]:
     """Items of four kinds, each marked by one word among random ones; a user likes one kind."""
     generator = np.random.default_rng(0)

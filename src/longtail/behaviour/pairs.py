@@ -5,7 +5,7 @@ from dataclasses import replace
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.protocols import FOLD_IN
+from longtail.behaviour.protocols import FOLD_IN, hidden_items
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
 from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
 
@@ -33,7 +33,7 @@ def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | No
     if signals is None:
         weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64"))
     else:
-        weighed = _weigh(events, _with_period_ends(assignment), signals)
+        weighed = _weigh(events, _with_period_ends(assignment, settings), signals)
     return replace(assignment, interactions=weighed.cache())
 
 
@@ -43,12 +43,14 @@ def first_positive(events: ir.Table) -> ir.Table:
     return positive.group_by(list(_KEYS)).aggregate(timestamp=positive.timestamp.min()).cache()
 
 
-def _with_period_ends(assignment: Assignment) -> ir.Table:
+def _with_period_ends(assignment: Assignment, settings: SplitSettings) -> ir.Table:
     """Add ``until``, when events stop counting (null: never), and ``end``, from which age counts.
 
     Without a common cut-off a period ends where the same user's next period begins; in a user's
     last period, age counts from the user's last interaction. A folded-in pair counts only up to its
-    first event: a short history must not depend on what its user did later.
+    first event: a short history must not depend on what its user did later. Hidden items are
+    validation or test at any time, so they begin no period; the periods of a user are those of the
+    other items.
     """
     pairs = assignment.interactions
     cutoffs = assignment.cutoffs
@@ -56,20 +58,22 @@ def _with_period_ends(assignment: Assignment) -> ir.Table:
         ends = [("train", cutoffs.validation_start), ("validation", cutoffs.test_start)]
         until = pairs.split.cases(*ends, else_=ibis.null("int64"))
         return pairs.mutate(until=until, end=until)
-    starts = pairs.group_by("user_id").aggregate(
-        validation_start=pairs.timestamp.min(where=pairs.split == "validation"),
-        test_start=pairs.timestamp.min(where=pairs.split == "test"),
-        last=pairs.timestamp.max(),
+    dated = pairs
+    if assignment.protocol == "item_cold":
+        hidden = hidden_items(pairs, settings.hidden_share, settings.seed)
+        dated = pairs.anti_join(hidden, "item_id")
+    starts = dated.group_by("user_id").aggregate(
+        validation_start=dated.timestamp.min(where=dated.split == "validation"),
+        test_start=dated.timestamp.min(where=dated.split == "test"),
+        last=dated.timestamp.max(),
     )
-    joined = pairs.join(starts, "user_id")
+    joined = pairs.left_join(starts, "user_id").drop("user_id_right")
     until = ibis.cases(
         (joined.split == "train", ibis.coalesce(joined.validation_start, joined.test_start)),
         (joined.split == "validation", joined.test_start),
         (joined.split == FOLD_IN, joined.timestamp),
         else_=ibis.null("int64"),
     )
-    if assignment.protocol == "item_cold":
-        until = ibis.null("int64")
     ended = joined.mutate(until=until).drop("validation_start", "test_start")
     return ended.mutate(end=ibis.coalesce(ended.until, ended["last"])).drop("last")
 

@@ -82,6 +82,20 @@ def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> 
         hidden_share: share of the items of each stratum, above 0 and at most 0.4.
         seed: seed of the draw.
     """
+    hidden = hidden_items(interactions, hidden_share, seed)
+    joined = interactions.left_join(hidden, "item_id").drop("item_id_right")
+    warm = assign_per_user(joined.filter(joined.split.isnull()).drop("split"), seed)
+    return warm.union(joined.filter(joined.split.notnull()).select(warm.columns))
+
+
+def hidden_items(interactions: ir.Table, hidden_share: float, seed: int) -> ir.Table:
+    """Return item_id and split ("test" or "validation") of the items hidden under "item_cold".
+
+    Args:
+        interactions: user_id, item_id; each pair once.
+        hidden_share: share of the items of each stratum, above 0 and at most 0.4.
+        seed: seed of the draw.
+    """
     counts = interactions.group_by("item_id").aggregate(n=interactions.count())
     drawn = counts.mutate(draw=_seeded_hash([counts.item_id], seed))
     popular_first = [drawn.n.desc(), drawn.draw]
@@ -94,10 +108,8 @@ def assign_item_cold(interactions: ir.Table, hidden_share: float, seed: int) -> 
         (ranked.position < ranked.n_hidden, "test"),
         (ranked.position < 2 * ranked.n_hidden, "validation"),
     )
-    joined = interactions.join(ranked.select("item_id", split=role), "item_id")
-    warm = assign_per_user(joined.filter(joined.split.isnull()).drop("split"), seed)
-    hidden = joined.filter(joined.split.notnull())
-    return warm.union(hidden.select(warm.columns))
+    roles = ranked.select("item_id", split=role)
+    return roles.filter(roles.split.notnull())
 
 
 def assign_user_cold(
