@@ -1,9 +1,13 @@
 import numpy as np
+import pandas as pd
 import pytest
 from tests.recommenders.worlds import histories_of
 
-from longtail.recommenders.language_model_ranker.biases import bias_ratings
-from longtail.studies.rating_errors import rating_errors
+from longtail.recommenders.language_model_ranker.biases import (
+    bias_ratings,
+    left_out_bias_ratings,
+)
+from longtail.studies.rating_errors import held_out_from, rating_errors, ratings_of
 
 
 def test_biases_by_hand() -> None:
@@ -37,3 +41,59 @@ def test_errors_by_group() -> None:
     assert table.loc["all", "mae"] == pytest.approx(1)
     assert table.loc["tail", "rmse"] == pytest.approx(2**0.5)
     assert table.loc["tail", "n_ratings"] == 2
+
+
+def test_targets_of_the_biases_leave_out_the_rating_itself() -> None:
+    generator = np.random.default_rng(0)
+    pairs = np.argwhere(generator.random((12, 9)) < 0.5)
+    histories = histories_of(pairs, 12, 9)
+    ratings = generator.integers(1, 6, len(pairs)).astype(np.float32)
+    ratings[5] = np.nan
+    found = left_out_bias_ratings(histories, ratings)
+    for row, (user, item) in enumerate(zip(histories.users, histories.items, strict=True)):
+        others = ratings.copy()
+        others[row] = np.nan
+        (expected,) = bias_ratings(histories, others, np.array([user]), np.array([item]))
+        assert found[row] == pytest.approx(expected) or (row == 5 and np.isnan(found[row]))
+
+
+def test_a_single_rating_leaves_no_residual() -> None:
+    histories = histories_of(np.array([[0, 0], [0, 1]]), 1, 2)
+    found = left_out_bias_ratings(histories, np.array([4, np.nan], np.float32))
+    np.testing.assert_array_equal(found, [4, np.nan])
+
+
+def rated(*rows: tuple[str, str, float, float | None]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+    return table.astype({"timestamp": "Int64"})
+
+
+@pytest.mark.parametrize("common_start", [1_000_000_010, None])
+def test_the_stars_of_the_past_are_not_from_the_test(common_start: int | None) -> None:
+    """u0 rates i0 three times, the last time in the test, and i1 never before it."""
+    start = 1_000_000_000
+    histories = histories_of(np.array([[0, 0], [0, 1], [1, 0]]), 2, 2)
+    log = rated(
+        ("u000", "i000", 2, start + 20),
+        ("u000", "i000", 3, start),
+        ("u000", "i000", 4, start + 5),
+        ("u000", "i001", 5, start + 30),
+        ("u001", "i000", 1, start + 2),
+        ("u002", "i000", 1, start),
+    )
+    test = rated(("u000", "i009", 5, start + 10))
+    ends = held_out_from(histories, test, common_start)
+    np.testing.assert_array_equal(ratings_of(histories, log, ends), [4, np.nan, 1])
+
+
+def test_the_star_of_the_interaction_itself_always_counts() -> None:
+    histories = histories_of(np.array([[0, 0]]), 1, 1)
+    log = rated(("u000", "i000", 4, 1_000_000_000), ("u000", "i000", 5, 1_000_000_001))
+    ends = np.array([1_000_000_000.0])
+    np.testing.assert_array_equal(ratings_of(histories, log, ends), [4])
+
+
+def test_stars_of_unknown_time_count() -> None:
+    histories = histories_of(np.array([[0, 0]]), 1, 1)
+    found = ratings_of(histories, rated(("u000", "i000", 4, None)), np.array([0.0]))
+    np.testing.assert_array_equal(found, [4])

@@ -21,18 +21,48 @@ def last_stars(interactions: pd.DataFrame) -> pd.DataFrame:
     return rated.drop_duplicates(["user_id", "item_id"], keep="last")
 
 
-def ratings_of(histories: Histories, stars: pd.DataFrame) -> NDArray[np.float32]:
-    """Return (n,) stars of the interactions of the histories, NaN without any.
+def held_out_from(
+    histories: Histories, test: pd.DataFrame, common_start: float | None
+) -> NDArray[np.float64]:
+    """Return (n_users,) the time from which each user's behaviour is held out.
 
     Args:
         histories: past behaviour.
-        stars: user_id, item_id, rating, every pair once.
+        test: user_id, timestamp of the test interactions.
+        common_start: start of the test period of all users; None: each user's first test
+            interaction, infinite for users without one.
     """
-    pairs = pd.MultiIndex.from_frame(stars[["user_id", "item_id"]])
-    own = pd.MultiIndex.from_arrays(
-        [histories.user_ids[histories.users], histories.item_ids[histories.items]]
-    )
-    return pd.Series(stars["rating"].to_numpy(np.float32), pairs).reindex(own).to_numpy()
+    if common_start is not None:
+        return np.full(histories.n_users, float(common_start))
+    first = test.groupby("user_id")["timestamp"].min().reindex(histories.user_ids)
+    return first.to_numpy(np.float64, na_value=np.inf)
+
+
+def ratings_of(
+    histories: Histories, interactions: pd.DataFrame, ends: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return (n,) the last stars within the past of the interactions of the histories, or NaN.
+
+    Stars that a user gave at or after the start of the test do not count, except those of the
+    interaction itself. Stars of unknown time count.
+
+    Args:
+        histories: past behaviour.
+        interactions: user_id, item_id, rating, timestamp, of the whole log.
+        ends: (n_users,) the time from which each user's behaviour is held out.
+    """
+    rated = interactions.dropna(subset="rating")
+    rated = rated.sort_values("timestamp", kind="stable", na_position="first")
+    users = pd.Index(histories.user_ids).get_indexer(pd.Index(rated["user_id"]))
+    items = pd.Index(histories.item_ids).get_indexer(pd.Index(rated["item_id"]))
+    own = pd.MultiIndex.from_arrays([histories.users, histories.items])
+    place = own.get_indexer(pd.MultiIndex.from_arrays([users, items]))
+    times = rated["timestamp"].to_numpy(np.float64, na_value=np.nan)
+    is_first = times == np.append(histories.timestamps, np.nan)[place]
+    is_past = (place >= 0) & (np.isnan(times) | (times < ends[users]) | is_first)
+    stars = pd.Series(rated["rating"].to_numpy(np.float32)[is_past], place[is_past])
+    last = stars[~stars.index.duplicated(keep="last")]
+    return last.reindex(np.arange(len(histories.users))).to_numpy()
 
 
 def rating_errors(

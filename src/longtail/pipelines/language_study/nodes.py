@@ -35,7 +35,7 @@ from longtail.reporting import terminal
 from longtail.studies import judge as llm_judge
 from longtail.studies.compression import compression_table
 from longtail.studies.judge import JudgeParameters, draw_users
-from longtail.studies.rating_errors import last_stars, rating_errors, ratings_of
+from longtail.studies.rating_errors import held_out_from, last_stars, rating_errors, ratings_of
 from longtail.studies.written_reasons import PROMPT, facts_of, is_supported
 from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
@@ -72,6 +72,7 @@ def study_ratings(
     user_groups: pd.DataFrame,
     test: pd.DataFrame,
     interactions: pd.DataFrame,
+    split_protocol: dict[str, Any],
     checkpoints: MutableMapping[str, Arrays],
 ) -> list[Row]:
     """Return how well a fine-tuned language model predicts the stars of the test interactions.
@@ -83,7 +84,8 @@ def study_ratings(
     kinds = user_groups.set_index("user_id")["user_group"]
     rated = test[["user_id", "item_id"]].merge(stars, on=["user_id", "item_id"])
     rated = rated[rated["user_id"].map(kinds) != "new"]
-    ratings = ratings_of(past, stars)
+    ends = held_out_from(past, test, split_protocol["test_start"])
+    ratings = ratings_of(past, interactions, ends)
     if rated.empty or not np.isfinite(ratings).any():
         logger.info("There are no stars to predict: no interaction has a rating.")
         return []

@@ -47,6 +47,7 @@ def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
                     "user_groups": "user_groups",
                     "test": "test_interactions@pandas",
                     "interactions": "interactions@pandas",
+                    "split_protocol": "split_protocol",
                     "checkpoints": "checkpoints",
                 },
                 outputs="rating_quality",

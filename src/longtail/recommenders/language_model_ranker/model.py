@@ -15,7 +15,10 @@ from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.content.text_profile import user_profiles
-from longtail.recommenders.language_model_ranker.biases import bias_ratings
+from longtail.recommenders.language_model_ranker.biases import (
+    bias_ratings,
+    left_out_bias_ratings,
+)
 from longtail.recommenders.language_model_ranker.pair_reader import PairReader, last_layers
 from longtail.recommenders.language_model_ranker.token_states import (
     NO_TEXT,
@@ -294,7 +297,5 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
 
 
 def _rating_residuals(data: TrainingData) -> NDArray[np.floating]:
-    """Return (n,) what the user and item biases leave unexplained of each rating."""
-    histories = data.histories
-    pairs = (part.astype(np.int64) for part in (histories.users, histories.items))
-    return data.ratings - bias_ratings(histories, data.ratings, *pairs)
+    """Return (n,) what the biases, estimated from the other ratings, leave of each rating."""
+    return data.ratings - left_out_bias_ratings(data.histories, data.ratings)
