@@ -41,6 +41,29 @@ def _key(model: str, metric: str, k: int, items: str = "all", users: str = "all"
     return {"model": model, "metric": metric, "k": k, "item_group": items, "user_group": users}
 
 
+def test_trials_of_the_tuning_stand_in_the_leaderboard(case: Case) -> None:
+    scores = {name: score_model(case.recommendations, case.truth, KS) for name in ("als", "hybrid")}
+    resampling = Resampling(draws=10, seed=0, confidence=0.95)
+    leaderboard, comparisons = compare_models(
+        scores, case.truth, "als", resampling, {"als": 4, "ease": 2}
+    )
+    rows = [row for row in leaderboard if row["metric"] == "trials"]
+    assert rows == [
+        {
+            "model": "als",
+            "metric": "trials",
+            "k": None,
+            "item_group": "all",
+            "user_group": "all",
+            "value": 4.0,
+            "ci_low": None,
+            "ci_high": None,
+            "n_users": 3,
+        }
+    ]
+    assert "trials" not in {row["metric"] for row in comparisons}
+
+
 def test_overall_is_over_users_with_history_and_counts_those_without_lists(
     results: dict[str, Any],
 ) -> None:

@@ -1,5 +1,6 @@
 """Comparison of models: values with intervals, and differences to the baseline."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,7 +57,11 @@ class _Population(NamedTuple):
 
 
 def compare_models(
-    scores: dict[str, ModelScores], truth: GroundTruth, baseline: str, resampling: Resampling
+    scores: dict[str, ModelScores],
+    truth: GroundTruth,
+    baseline: str,
+    resampling: Resampling,
+    trials: Mapping[str, int] | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard, and the comparisons of all other models with the baseline.
 
@@ -69,15 +74,16 @@ def compare_models(
         truth: the encoded ground truth.
         baseline: the model that the others are compared with.
         resampling: draws, seed and confidence.
+        trials: settings that tuning tried, by name of the model.
 
     Returns:
         leaderboard rows {model, metric, k, item_group, user_group, value, ci_low, ci_high,
-        n_users} and comparison rows {model, baseline, metric, k, item_group, user_group,
-        baseline_value, value, difference, difference_ci_low, difference_ci_high, ratio,
-        ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm, n_users}; plain numbers, None
-        where undefined.
+        n_users} (k is None for the metric trials) and comparison rows {model, baseline, metric, k,
+        item_group, user_group, baseline_value, value, difference, difference_ci_low,
+        difference_ci_high, ratio, ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm,
+        n_users}; plain numbers, None where undefined.
     """
-    leaderboard = _population_rows(scores, truth)
+    leaderboard = _population_rows(scores, truth) + _trial_rows(trials or {}, scores, truth)
     comparisons: list[Row] = []
     for population in _populations(truth):
         values, means = _estimate(scores, population, resampling)
@@ -214,6 +220,21 @@ def _population_rows(scores: dict[str, ModelScores], truth: GroundTruth) -> list
         for cell, by_group in model_scores.population.items()
         for user_group, value in by_group.items()
         if np.isfinite(value)
+    ]
+
+
+def _trial_rows(
+    trials: Mapping[str, int], scores: dict[str, ModelScores], truth: GroundTruth
+) -> list[Row]:
+    """Return how many settings tuning tried for each model; n_users are those with a history."""
+    n_users = int(truth.has_history.sum())
+    where: Row = {"metric": "trials", "k": None, "item_group": ALL, "user_group": ALL}
+    return [
+        {"model": model}
+        | where
+        | {"value": float(trials[model]), "ci_low": None, "ci_high": None, "n_users": n_users}
+        for model in scores
+        if model in trials
     ]
 
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import cycle
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -124,6 +125,14 @@ class Recommender(BaseModel, ABC):
             f"{type(self).__name__} cannot place an item that it was not fitted on. Take it from"
             " the parameter hybrid.sources, or fit anew with the item in the catalogue."
         )
+
+
+def with_decays(points: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return starting points that take the decays 0.7, 0.85 and 0.5 in turn."""
+    decays = cycle((0.7, 0.85, 0.5))
+    return tuple(
+        {**point, "recency_decay": decay} for point, decay in zip(points, decays, strict=False)
+    )
 
 
 def pad_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:

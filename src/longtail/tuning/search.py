@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,10 @@ def tune(
     """Search for the setting with the highest validation NDCG.
 
     The starting points of the model come first, then a seeded tree-structured Parzen estimator
-    (Bergstra et al.: Algorithms for Hyper-Parameter Optimization, NIPS 2011). A model with an empty
-    search space takes one trial. Finished trials are kept in ``data.checkpoints``, so that an
-    interrupted search resumes.
+    (Bergstra et al.: Algorithms for Hyper-Parameter Optimization, NIPS 2011). Starting points and
+    the random settings that the estimator begins with are at most half of the budget. A model with
+    an empty search space takes one trial. Finished trials are kept in ``data.checkpoints``, so that
+    an interrupted search resumes.
 
     Args:
         recommender: class of the model.
@@ -65,15 +66,15 @@ def tune(
     fixed = fixed or {}
     space = {name: span for name, span in recommender.search_space.items() if name not in fixed}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=parameters.seed)
-    )
-    for point in recommender.starting_points:
-        study.enqueue_trial({name: point[name] for name in point if name in space})
+    n_trials = parameters.trials if space else 1
+    start_up = max(1, n_trials // 2)
+    sampler = optuna.samplers.TPESampler(n_startup_trials=start_up, seed=parameters.seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for point in _distinct(recommender.starting_points, space)[:start_up]:
+        study.enqueue_trial(point)
     best: tuple[Recommender, Arrays | None] | None = None
     best_value = -np.inf
     trials: list[dict[str, Any]] = []
-    n_trials = parameters.trials if space else 1
     for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
         trial = study.ask()
         setting = recommender(**_suggest(trial, space), **fixed)
@@ -92,6 +93,14 @@ def tune(
     assert best is not None
     setting, fitted = best
     return Tuned(setting, setting.fit(data) if fitted is None else fitted, trials)
+
+
+def _distinct(
+    points: Sequence[Mapping[str, Any]], space: Mapping[str, list[Any] | tuple[float, float]]
+) -> list[dict[str, Any]]:
+    """Return the starting points within a search space, each once."""
+    searched = [{name: point[name] for name in point if name in space} for point in points]
+    return [point for n, point in enumerate(searched) if point not in searched[:n]]
 
 
 def _try(

@@ -1,5 +1,7 @@
 """Nodes of the evaluation."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,7 +25,7 @@ def evaluate_models(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     language_vectors: dict[str, np.ndarray],
-    **recommendations: pd.DataFrame,
+    **results: pd.DataFrame | list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Row], list[Row]]:
     """Score the recommendations of every model and compare them with the baseline.
 
@@ -35,8 +37,9 @@ def evaluate_models(
         item_groups: item_id, interaction_count, item_group.
         user_groups: user_id, user_group.
         language_vectors: ``vectors``, float (n_items, d), of the item texts in catalogue order.
-        **recommendations: user_id, item_id, rank per model name; a model that the data did not
-            allow has no rows and is left out.
+        **results: user_id, item_id, rank per model name; a model that the data did not allow has no
+            rows and is left out. The trials of its tuning, where there are any, per model name with
+            the suffix ``_trials``.
 
     Returns:
         per_user_metrics, per_item_metrics, leaderboard, comparisons.
@@ -44,7 +47,16 @@ def evaluate_models(
     Raises:
         UserError: the baseline has no recommendations.
     """
-    tables = {model: table for model, table in recommendations.items() if len(table)}
+    tables = {
+        name: table
+        for name, table in results.items()
+        if isinstance(table, pd.DataFrame) and len(table)
+    }
+    trials = {
+        name.removesuffix("_trials"): len(tried)
+        for name, tried in results.items()
+        if isinstance(tried, list)
+    }
     if parameters.baseline not in tables:
         raise UserError(
             f"Parameter evaluation.baseline: the model {parameters.baseline!r} has no"
@@ -60,7 +72,7 @@ def evaluate_models(
     resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
     leaderboard, comparisons = (
         drop_small_groups(rows, parameters.min_group_size)
-        for rows in compare_models(scores, truth, parameters.baseline, resampling)
+        for rows in compare_models(scores, truth, parameters.baseline, resampling, trials)
     )
     return per_user_table(scores, truth), per_item_table(scores), leaderboard, comparisons
 

@@ -31,11 +31,12 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
         models: the fitted models, which are compared with the baseline, as the hybrid is.
     """
     recommendations = {model: f"recommendations_{model}" for model in (*models.fitted, "hybrid")}
+    trials = {name: name for name in (f"{model}_trials" for model in models.fitted)}
     return Pipeline(
         [
             Node(
                 nodes.evaluate_models,
-                inputs={"parameters": "params:evaluation"} | TABLES | recommendations,
+                inputs={"parameters": "params:evaluation"} | TABLES | recommendations | trials,
                 outputs=["per_user_metrics", "per_item_metrics", "leaderboard", "comparisons"],
                 name="evaluate_models",
             ),

@@ -12,7 +12,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import TrainingData, with_decays
 from longtail.recommenders.collaborative.factors import FactorModel, gram_of, solve_user_factors
 
 
@@ -41,18 +41,18 @@ class ALS(FactorModel):
         "alpha": (1.0, 100.0),
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {"factors": 128, "regularization": regularization, "alpha": alpha}
-        for regularization, alpha in [
-            (10.0, 10.0),
-            (30.0, 40.0),
-            (30.0, 10.0),
-            (3.0, 10.0),
-            (10.0, 40.0),
-            (10.0, 1.0),
-            (1.0, 1.0),
-            (1.0, 40.0),
-            (0.1, 10.0),
-            (0.01, 1.0),
+        {"factors": factors, "regularization": regularization, "alpha": alpha}
+        for factors, regularization, alpha in [
+            (128, 10.0, 10.0),
+            (256, 30.0, 40.0),
+            (384, 30.0, 10.0),
+            (128, 3.0, 10.0),
+            (128, 10.0, 40.0),
+            (128, 10.0, 1.0),
+            (128, 1.0, 1.0),
+            (128, 1.0, 40.0),
+            (128, 0.1, 10.0),
+            (128, 0.01, 1.0),
         ]
     )
 
@@ -104,6 +104,4 @@ class RecentALS(ALS):
         **ALS.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in ALS.starting_points
-    )
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(ALS.starting_points)

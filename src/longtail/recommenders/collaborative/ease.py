@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 
 from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
-from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.base import Recommender, TrainingData, with_decays
 
 
 class EASE(Recommender):
@@ -93,9 +93,7 @@ class RecentEASE(EASE):
         **EASE.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in EASE.starting_points
-    )
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(EASE.starting_points)
 
 
 def item_weights(gram: NDArray[np.float32], regularization: float) -> NDArray[np.float32]:

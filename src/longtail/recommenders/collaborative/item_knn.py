@@ -10,7 +10,7 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.item_graphs.graphs import cooccurrence_graph
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
 
 
@@ -59,9 +59,7 @@ class RecentItemKNN(ItemKNN):
         **ItemKNN.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in ItemKNN.starting_points
-    )
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(ItemKNN.starting_points)
 
 
 def graph_of(arrays: Arrays, n_items: int) -> sp.csr_array:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import TrainingData, with_decays
 from longtail.recommenders.collaborative.ials import IALS
 
 
@@ -70,6 +70,6 @@ class RecentFeatureIALS(FeatureIALS):
         **FeatureIALS.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in FeatureIALS.starting_points
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(
+        FeatureIALS.starting_points
     )

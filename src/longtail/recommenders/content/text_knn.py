@@ -10,7 +10,7 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.item_graphs.graphs import append_items, keep_strongest, nearer_than_weakest
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
 
 
@@ -64,9 +64,7 @@ class RecentTextKNN(TextKNN):
         **TextKNN.search_space,
         "recency_decay": [0.5, 0.7, 0.85],
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {**point, "recency_decay": 0.7} for point in TextKNN.starting_points
-    )
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(TextKNN.starting_points)
 
 
 class FrozenTextKNN(RecentTextKNN):

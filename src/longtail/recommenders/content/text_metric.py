@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +49,17 @@ class TextMetric(Recommender):
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
     evidence: ClassVar[str] = "how well its description fits your taste"
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "learning_rate": (0.0005, 0.01),
+        "recency_decay": [0.5, 0.7, 0.85],
+        "popularity_correction": [0.0, 0.5, 1.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"learning_rate": 0.002, "recency_decay": 0.7, "popularity_correction": 0.5},
+        {"learning_rate": 0.002, "recency_decay": 0.85, "popularity_correction": 0.0},
+        {"learning_rate": 0.004, "recency_decay": 0.7, "popularity_correction": 1.0},
+    )
 
     def fit(self, data: TrainingData) -> Arrays:
         """Return user_map, item_map (d, dimensions) and item_vectors (n_items, dimensions)."""

@@ -36,6 +36,9 @@ class TextProfile(Recommender):
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "recency_decay": [0.5, 0.7, 0.85, 1.0]
     }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"recency_decay": decay} for decay in (0.85, 0.7)
+    )
 
     def fit(self, data: TrainingData) -> Arrays:
         """Return the language vectors."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -173,6 +174,17 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
 
     reads: ClassVar[tuple[str, ...]] = ("vectors", "text_neighbours", "attributes")
     evidence: ClassVar[str] = "your items that are closest to it, and customers like you"
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "learning_rate": (0.0005, 0.01),
+        "clusters": [8, 32, 128],
+        "popularity_correction": [0.8, 1.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"learning_rate": 0.002, "clusters": 32, "popularity_correction": 1.0},
+        {"learning_rate": 0.004, "clusters": 32, "popularity_correction": 1.0},
+        {"learning_rate": 0.002, "clusters": 8, "popularity_correction": 0.8},
+    )
 
     def network(self, data: TrainingData) -> AttentionNetwork:
         """Return the projections, with buffers for the clusters and their axes."""

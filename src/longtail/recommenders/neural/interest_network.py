@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -123,6 +124,17 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
 
     reads: ClassVar[tuple[str, ...]] = ("vectors", "text_neighbours")
     evidence: ClassVar[str] = "how well it fits your taste, and how new and popular it is"
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "learning_rate": (0.0005, 0.01),
+        "recency_decay": [0.6, 0.8, 0.95],
+        "history_dropout": [0.0, 0.2, 0.4],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"learning_rate": 0.002, "recency_decay": 0.8, "history_dropout": 0.2},
+        {"learning_rate": 0.004, "recency_decay": 0.8, "history_dropout": 0.2},
+        {"learning_rate": 0.002, "recency_decay": 0.6, "history_dropout": 0.4},
+    )
 
     def network(self, data: TrainingData) -> InterestLayers:
         """Return the layers of the network."""

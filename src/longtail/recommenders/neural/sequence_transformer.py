@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -134,6 +135,17 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
     evidence: ClassVar[str] = "what customers usually choose after items like your latest ones"
+
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "learning_rate": (0.0003, 0.003),
+        "dropout": [0.1, 0.2, 0.4],
+        "popularity_correction": [0.0, 0.5, 1.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"learning_rate": 0.001, "dropout": 0.2, "popularity_correction": 0.0},
+        {"learning_rate": 0.002, "dropout": 0.2, "popularity_correction": 0.5},
+        {"learning_rate": 0.001, "dropout": 0.4, "popularity_correction": 0.0},
+    )
 
     @model_validator(mode="after")
     def _check_heads(self) -> SequenceTransformer:
