@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.digest import fit_digest
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg
 from longtail.source_code import code_hash
+
+# Suggestions in which the sampler must find a setting that was not tried yet.
+SUGGESTIONS = 100
 
 
 class TuningParameters(BaseModel):
@@ -53,8 +56,9 @@ def tune(
     The starting points of the model come first, then a seeded tree-structured Parzen estimator
     (Bergstra et al.: Algorithms for Hyper-Parameter Optimization, NIPS 2011). Starting points and
     the random settings that the estimator begins with are at most half of the budget. A model with
-    an empty search space takes one trial. Finished trials are kept in ``data.checkpoints``, so that
-    an interrupted search resumes.
+    an empty search space takes one trial. No setting is tried twice; where none is left, the search
+    ends early. Finished trials are kept in ``data.checkpoints``, so that an interrupted search
+    resumes.
 
     Args:
         recommender: class of the model.
@@ -75,11 +79,15 @@ def tune(
     best: tuple[Recommender, Arrays | None] | None = None
     best_value = -np.inf
     trials: list[dict[str, Any]] = []
+    tried: list[tuple[Recommender, float]] = []
     for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
-        trial = study.ask()
-        setting = recommender(**_suggest(trial, space), **fixed)
+        suggested = _ask(study, lambda trial: recommender(**_suggest(trial, space), **fixed), tried)
+        if suggested is None:
+            break
+        trial, setting = suggested
         value, seconds, arrays = _try(setting, data, targets, parameters.k)
         study.tell(trial, value)
+        tried.append((setting, value))
         trials.append(
             {
                 "trial": number,
@@ -101,6 +109,25 @@ def _distinct(
     """Return the starting points within a search space, each once."""
     searched = [{name: point[name] for name in point if name in space} for point in points]
     return [point for n, point in enumerate(searched) if point not in searched[:n]]
+
+
+def _ask(
+    study: optuna.Study,
+    make: Callable[[optuna.Trial], Recommender],
+    tried: Sequence[tuple[Recommender, float]],
+) -> tuple[optuna.Trial, Recommender] | None:
+    """Return a trial of a setting that was not tried yet; None if the sampler finds none.
+
+    The sampler is told the known value of a repeated setting, which leads it elsewhere.
+    """
+    for _ in range(SUGGESTIONS):
+        trial = study.ask()
+        setting = make(trial)
+        known = [value for other, value in tried if other == setting]
+        if not known:
+            return trial, setting
+        study.tell(trial, known[0])
+    return None
 
 
 def _try(
