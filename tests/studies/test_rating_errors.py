@@ -7,7 +7,12 @@ from longtail.recommenders.language_model_ranker.biases import (
     bias_ratings,
     left_out_bias_ratings,
 )
-from longtail.studies.rating_errors import held_out_from, rating_errors, ratings_of
+from longtail.studies.rating_errors import (
+    held_out_from,
+    last_stars,
+    rating_errors,
+    ratings_of,
+)
 
 
 def test_biases_by_hand() -> None:
@@ -97,3 +102,8 @@ def test_stars_of_unknown_time_count() -> None:
     histories = histories_of(np.array([[0, 0]]), 1, 1)
     found = ratings_of(histories, rated(("u000", "i000", 4, None)), np.array([0.0]))
     np.testing.assert_array_equal(found, [4])
+
+
+def test_stars_of_unknown_time_are_not_the_last() -> None:
+    log = rated(("u", "i", 4, 2), ("u", "i", 5, 1), ("u", "i", 1, None), ("u", "j", np.nan, 3))
+    assert last_stars(log)[["item_id", "rating"]].to_numpy().tolist() == [["i", 4]]

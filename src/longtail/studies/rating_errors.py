@@ -15,10 +15,9 @@ def last_stars(interactions: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the user's last rating of each item; rows without a rating are left out.
 
     Args:
-        interactions: user_id, item_id, rating in the order of time.
+        interactions: user_id, item_id, rating, timestamp, of the whole log.
     """
-    rated = interactions.dropna(subset="rating")
-    return rated.drop_duplicates(["user_id", "item_id"], keep="last")
+    return _rated(interactions).drop_duplicates(["user_id", "item_id"], keep="last")
 
 
 def held_out_from(
@@ -51,8 +50,7 @@ def ratings_of(
         interactions: user_id, item_id, rating, timestamp, of the whole log.
         ends: (n_users,) the time from which each user's behaviour is held out.
     """
-    rated = interactions.dropna(subset="rating")
-    rated = rated.sort_values("timestamp", kind="stable", na_position="first")
+    rated = _rated(interactions)
     users = pd.Index(histories.user_ids).get_indexer(pd.Index(rated["user_id"]))
     items = pd.Index(histories.item_ids).get_indexer(pd.Index(rated["item_id"]))
     own = pd.MultiIndex.from_arrays([histories.users, histories.items])
@@ -63,6 +61,12 @@ def ratings_of(
     stars = pd.Series(rated["rating"].to_numpy(np.float32)[is_past], place[is_past])
     last = stars[~stars.index.duplicated(keep="last")]
     return last.reindex(np.arange(len(histories.users))).to_numpy()
+
+
+def _rated(interactions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a rating in the order of time, those of unknown time first."""
+    rated = interactions.dropna(subset="rating")
+    return rated.sort_values("timestamp", kind="stable", na_position="first")
 
 
 def rating_errors(
