@@ -219,7 +219,7 @@ def build_histories(
     if "position" in interactions:
         ties = interactions["position"].to_numpy(dtype=np.int64)
     else:
-        ties = _tie_ranks(interactions, users, times, seed)
+        ties = _tie_hashes(interactions, users, times, seed)
     order = np.lexsort((ties, times, users))
     return Histories(
         user_ids=user_ids,
@@ -233,19 +233,18 @@ def build_histories(
     )
 
 
-def _tie_ranks(
+def _tie_hashes(
     interactions: pd.DataFrame, users: NDArray[np.intp], times: NDArray[np.float64], seed: int
-) -> NDArray[np.int64]:
-    """Return (n,) ranks that order a user's interactions with equal times as the split does.
+) -> NDArray[np.uint64]:
+    """Return (n,) numbers that order a user's interactions with equal times as the split does.
 
-    The rank of the hash of ``protocols.rank_per_user``; 0 where the time is unique.
+    The leading half of the hash of ``protocols.rank_per_user``; 0 where the time is unique.
     """
     order = np.lexsort((times, users))
     equal = (np.diff(users[order]) == 0) & (times[order][1:] == times[order][:-1])
     tied = np.union1d(order[1:][equal], order[:-1][equal])
-    pairs = interactions[["user_id", "item_id"]].iloc[tied].itertuples(index=False, name=None)
-    hashes = [md5(f"{user}|{item}|{seed}".encode()).hexdigest() for user, item in pairs]
-    ranks = np.zeros(len(users), dtype=np.int64)
-    if hashes:
-        ranks[tied] = np.unique(np.array(hashes, dtype="S32"), return_inverse=True)[1]
-    return ranks
+    ids = (interactions[name].to_numpy(dtype=object)[tied] for name in ("user_id", "item_id"))
+    hashes = b"".join(md5(f"{u}|{i}|{seed}".encode()).digest() for u, i in zip(*ids, strict=True))
+    result = np.zeros(len(users), dtype=np.uint64)
+    result[tied] = np.frombuffer(hashes, dtype=">u8")[::2]
+    return result
