@@ -85,16 +85,19 @@ def leaderboard(env: str | None, costs: bool) -> None:
     from longtail.project import open_catalog, open_records  # noqa: PLC0415
     from longtail.reporting.terminal import print_costs, print_leaderboard  # noqa: PLC0415
     from longtail.runs.costs import costs_behind  # noqa: PLC0415
+    from longtail.runs.input_checks import check_intact  # noqa: PLC0415
 
     catalog = open_catalog(env)
     if not catalog.exists("leaderboard"):
         raise click.ClickException(f"There is no leaderboard yet: run `{run_command(env)}` first.")
+    records = open_records(env)
+    check_intact(["leaderboard", "comparisons"], catalog, records, env or "")
     rows = catalog.load("leaderboard")
     parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
     if costs:
         dataset: Any = catalog["leaderboard"]
         version = dataset.resolve_load_version()
-        found = costs_behind("leaderboard", version, open_records(env))
+        found = costs_behind("leaderboard", version, records)
         print_costs(rows, found, parameters.primary_k)
     else:
         comparisons = catalog.load("comparisons")
@@ -108,8 +111,9 @@ def leaderboard(env: str | None, costs: bool) -> None:
 @errors_as_sentences()
 def data_profile(env: str | None) -> None:
     """Print the newest profile of the data."""
-    from longtail.project import open_catalog  # noqa: PLC0415
+    from longtail.project import open_catalog, open_records  # noqa: PLC0415
     from longtail.reporting.profile_terminal import print_profile  # noqa: PLC0415
+    from longtail.runs.input_checks import check_intact  # noqa: PLC0415
 
     catalog = open_catalog(env)
     if not catalog.exists("data_profile"):
@@ -117,6 +121,7 @@ def data_profile(env: str | None) -> None:
             "There is no profile yet:"
             f" run `{run_command(env)} --pipelines=behaviour_cleaning` first."
         )
+    check_intact(["data_profile"], catalog, open_records(env), env or "")
     print_profile(catalog.load("data_profile"))
 
 

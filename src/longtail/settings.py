@@ -13,8 +13,10 @@ from longtail.hooks.progress import ProgressHooks
 from longtail.hooks.spark import SparkHooks
 from longtail.hooks.tracking import TrackingHooks
 
-# A run waits seconds, not minutes, for an MLflow server that does not answer.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+# A run waits seconds, not minutes, for an MLflow server that does not answer: a request is given up
+# after 2 x 10 s. Set the variables for a server that needs longer.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +45,7 @@ CONFIG_LOADER_ARGS = {
         "globals": ["globals*.yml"],
         "tracking": ["tracking.yml"],
         "spark": ["spark.yml"],
+        "mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"],
     },
     "custom_resolvers": {
         "project_root": lambda: str(PROJECT_ROOT),

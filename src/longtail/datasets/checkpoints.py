@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from longtail.arrays import Arrays, content_digest
 from longtail.datasets.local import LocalDataset
+from longtail.files import replacing
 
 KEY = re.compile(r"[0-9A-Za-z_-]+")
 DIGEST = "digest"
@@ -45,12 +45,8 @@ class CheckpointStore(MutableMapping[str, Arrays]):
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         content = safetensors.numpy.save(rows, metadata={DIGEST: content_digest(rows)})
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
 
     def __delitem__(self, key: str) -> None:
         """Remove a key; KeyError where it is missing."""

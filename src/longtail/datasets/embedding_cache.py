@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from longtail.datasets.local import LocalDataset
+from longtail.files import replacing
 from longtail.private_interfaces import TablePreview
+
+logger = logging.getLogger(__name__)
 
 
 class EmbeddingCacheDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
@@ -27,8 +31,11 @@ class EmbeddingCacheDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
     is_cache: ClassVar[bool] = True
 
     def load(self) -> pd.DataFrame:
-        """Return the vectors of all versions, or an empty table before the first one."""
-        parts = [_read(path) for path in self._files()]
+        """Return the vectors of all versions, or an empty table before the first one.
+
+        A damaged version is left out with a warning: its texts are encoded again.
+        """
+        parts = [part for path in self._files() if (part := _read(path)) is not None]
         table = pd.concat(parts, ignore_index=True) if parts else _empty()
         return table.drop_duplicates("key", keep="last", ignore_index=True)
 
@@ -38,9 +45,9 @@ class EmbeddingCacheDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
         path.parent.mkdir(parents=True, exist_ok=True)
         vectors = pa.array(list(data["vector"]), type=pa.list_(pa.float32()))
         keys = pa.array(data["key"].astype(str), type=pa.string())
-        partial = path.with_suffix(".partial")
-        pq.write_table(pa.table({"key": keys, "vector": vectors}), partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            table = pa.table({"key": keys, "vector": vectors})
+            pq.write_table(table, partial, write_page_checksum=True)
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first keys with the size of their vectors, for Kedro-Viz."""
@@ -65,8 +72,15 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({"key": pd.Series(dtype=str), "vector": pd.Series(dtype=object)})
 
 
-def _read(path: Path) -> pd.DataFrame:
-    table = pq.read_table(path).combine_chunks()
+def _read(path: Path) -> pd.DataFrame | None:
+    """Return the vectors of one version, None if the file is damaged."""
+    try:
+        table = pq.read_table(path, page_checksum_verification=True).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        logger.warning(
+            "%s is damaged (%s): its texts are encoded again.", path, str(error).splitlines()[0]
+        )
+        return None
     if table.num_rows == 0:
         return _empty()
     lists = table.column("vector").chunk(0)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from longtail.private_interfaces import experiment_id_of, mlflow_client_of
 from longtail.runs.records import RunRecords
 from longtail.tracking.descriptions import run_name
+from longtail.tracking.store import opening
 from longtail.tracking.tracked_run import TrackedRun, TrackingParameters
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
@@ -30,6 +31,8 @@ with warnings.catch_warnings(record=True):
 
 # Importing it sets INFO, which no logging configuration can take back.
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
+# It logs the traceback of an error that it raises as well, and which is reported here.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -87,7 +90,10 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
 
     @tolerate_mlflow_errors
     def _configure(self, context: KedroContext) -> None:
-        super().after_context_created(context)
+        server = context.config_loader["mlflow"].get("server", {})
+        uri = server.get("mlflow_tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI", "")
+        with opening(uri):
+            super().after_context_created(context)
 
     @hook_impl
     def after_catalog_created(self) -> None:

@@ -1,4 +1,4 @@
-"""Checks before the first node: the inputs of a run exist and were made from the same data."""
+"""Checks before the first node: the inputs exist, are intact and were made from the same data."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from longtail.errors import UserError
+from longtail.private_interfaces import load_path
 from longtail.runs.records import RunRecords
-from longtail.runs.versions import made_by, without_transcoding
+from longtail.runs.versions import follows_newest, made_by, without_transcoding
 
 # What all artifacts of one experiment must have been made from.
 SHARED = (
@@ -109,6 +111,51 @@ def check_inputs_exist(missing: Iterable[str], chosen: Mapping[str, str], env: s
     makers = {name: maker for name in missing if (maker := maker_of(name, registered))}
     if makers:
         raise UserError(missing_inputs_message(makers, registered, env))
+
+
+def check_intact(
+    names: Iterable[str], catalog: DataCatalog, records: RunRecords, env: str = ""
+) -> None:
+    """Refuse datasets whose content is no longer what their run recorded.
+
+    Args:
+        names: catalog entries; those that do not exist and caches are skipped.
+        catalog: its datasets, which load the versions to check.
+        records: the records of earlier runs.
+        env: the environment, for the command in the message.
+
+    Raises:
+        UserError: If one of them is damaged.
+    """
+    if damages := damaged(names, catalog, records):
+        raise UserError(damaged_message(damages, env))
+
+
+def damaged(names: Iterable[str], catalog: DataCatalog, records: RunRecords) -> dict[str, str]:
+    """Return what is wrong with each damaged dataset, by catalog entry: "<file> is empty"."""
+    found = {}
+    for name in sorted(names):
+        dataset = catalog.get(name)
+        if follows_newest(dataset) and dataset.exists():
+            version, path = dataset.resolve_load_version(), load_path(dataset)
+            if damage := records.damage(without_transcoding(name), str(version), path):
+                found[name] = f"{path} {damage}"
+    return found
+
+
+def damaged_message(damages: Mapping[str, str], env: str = "") -> str:
+    """Name the first damaged file and the command that makes all of them anew.
+
+    Args:
+        damages: what is wrong with each dataset, as ``damaged`` returns it.
+        env: the environment.
+    """
+    registered = all_pipelines()
+    makers = {maker_of(name, registered) for name in damages}
+    wanted = command([name for name in in_order(registered) if name in makers], env)
+    others = f" ({len(damages) - 1} more files are damaged)" if len(damages) > 1 else ""
+    remedy = f"Run `{wanted}` first." if makers != {None} else "Restore it from a backup."
+    return f"{next(iter(damages.values()))}{others}: it was damaged after it was saved. {remedy}"
 
 
 def all_pipelines() -> Mapping[str, Pipeline]:

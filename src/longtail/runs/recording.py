@@ -18,14 +18,16 @@ from kedro.pipeline.node import Node
 from longtail.files import link_or_copy
 from longtail.private_interfaces import save_path
 from longtail.runs.costs import CostMeter, Costs
-from longtail.runs.input_checks import check_inputs_exist, check_inputs_match
+from longtail.runs.input_checks import check_inputs_exist, check_inputs_match, check_intact
 from longtail.runs.lineage import encoder_precision, parameter_values
 from longtail.runs.records import (
+    FileState,
     RunRecord,
     RunRecords,
     Status,
     ancestry,
     content_hash,
+    content_state,
     has_ended,
     this_process,
 )
@@ -35,6 +37,8 @@ from longtail.runs.versions import (
     output_hashes,
     pin_inputs,
     pin_outputs,
+    read_from_outside,
+    saved_files,
     steps,
     versioned,
     without_transcoding,
@@ -76,14 +80,18 @@ class RunRecorder:
         unfinished runs have written is ignored.
 
         Raises:
-            UserError: If an input is missing, or was made from other data than the other inputs.
+            UserError: If an input is missing or damaged, or was made from other data than the other
+                inputs.
         """
         chosen = run_params["load_versions"] or {}
         check_inputs_exist(pin_inputs(pipeline, catalog, chosen, self._records), chosen, self._env)
+        only_missing = run_params["only_missing_outputs"]
+        read = pipeline.datasets() if only_missing else read_from_outside(pipeline)
+        check_intact(read, catalog, self._records, self._env)
         inputs = input_versions(pipeline, catalog)
         check_inputs_match(inputs, self._records, self._env)
         version = run_params["run_id"]
-        if not run_params["only_missing_outputs"]:
+        if not only_missing:
             pin_outputs(pipeline, catalog, version)
         self._version, self._catalog, self._saved = version, catalog, Counter()
         self.meter = CostMeter()
@@ -117,9 +125,10 @@ class RunRecorder:
             self._saved[node.name] += 1
             if self._saved[node.name] == len(node.outputs):
                 paths = save_paths(node, self._catalog)
+                files = {name: content_state(path) for name, path in paths.items()}
                 hashes = {name: content_hash(path) for name, path in paths.items()}
                 signature = node_signature(node, self._catalog, self._records)
-                self._add(node.name, signature, hashes, self.meter.costs)
+                self._add(node.name, signature, hashes, files, self.meter.costs)
 
     def reuse(self, node: Node, catalog: DataCatalog) -> str | None:
         """Take a node's outputs from an earlier run if nothing that they depend on has changed.
@@ -143,7 +152,8 @@ class RunRecorder:
                 for name, path in found.items():
                     shutil.copytree(path.parent, paths[name].parent, copy_function=link_or_copy)
                 version = record.reused.get(node.name, record.version)
-                self._add(node.name, signature, hashes, record.costs, version)
+                files = {name: content_state(path) for name, path in paths.items()}
+                self._add(node.name, signature, hashes, files, record.costs, version)
                 return version
         return None
 
@@ -152,6 +162,7 @@ class RunRecorder:
         node: str,
         signature: str,
         hashes: Mapping[str, str | None],
+        files: Mapping[str, tuple[FileState, ...]],
         costs: Costs,
         reused: str | None = None,
     ) -> None:
@@ -161,6 +172,7 @@ class RunRecorder:
         changes = {
             "signatures": record.signatures | {node: signature},
             "hashes": {**record.hashes, **hashes},
+            "files": {**record.files, **files},
             "costs": record.costs | {name: costs[name] for name in hashes if name in costs},
             "reused": record.reused | ({node: reused} if reused else {}),
         }
@@ -170,8 +182,11 @@ class RunRecorder:
         """Record that the run is complete, and the content of what it saved."""
         record = self._records.read(version)
         known = {} if record is None else record.hashes
+        found = {name: content_state(path) for name, path in saved_files(pipeline, catalog).items()}
+        files = found | ({} if record is None else record.files)
+        hashes = known | output_hashes(pipeline, catalog, known)
         precision = encoder_precision(parameter_values(pipeline, catalog))
-        self._end("complete", output_hashes(pipeline, catalog, known), precision)
+        self._end("complete", {"hashes": hashes, "files": files, **precision})
 
     def fail(self) -> None:
         """Record that the run failed: later runs ignore what it saved."""
@@ -179,14 +194,11 @@ class RunRecorder:
         with suppress(OSError):
             self._end("failed", {})
 
-    def _end(
-        self, status: Status, hashes: dict[str, str], precision: Mapping[str, str] | None = None
-    ) -> None:
+    def _end(self, status: Status, changes: Mapping[str, Any]) -> None:
         record = self._records.read(str(self._version))
         self._version = None
         if record is not None:
-            changes = {"status": status, "hashes": record.hashes | hashes, **(precision or {})}
-            self._records.write(record.model_copy(update=changes))
+            self._records.write(record.model_copy(update={"status": status, **changes}))
 
 
 def save_paths(node: Node, catalog: DataCatalog) -> dict[str, Path]:

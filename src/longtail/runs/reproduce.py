@@ -32,6 +32,7 @@ from longtail.files import link_or_copy
 from longtail.installed_packages import package_versions
 from longtail.private_interfaces import catalog_with_versions, file_path
 from longtail.runs.lineage import LINEAGE_FILE, encoder_precision, git
+from longtail.runs.records import RunRecords
 from longtail.runs.versions import follows_newest
 
 LEADERBOARD = "leaderboard"
@@ -85,7 +86,7 @@ def reproduce(project: Path, client: MlflowClient, run_id: str) -> Comparison:
 
     Raises:
         UserError: If the run is unknown or has no leaderboard, if a version that it read no longer
-            exists, or if repeating it fails.
+            exists or has changed, or if repeating it fails.
     """
     run, lineage = recorded(client, run_id)
     with TemporaryDirectory(prefix="longtail-reproduce-") as folder:
@@ -219,15 +220,24 @@ def bring_inputs(
         target: the other data root.
 
     Raises:
-        UserError: If one of them no longer exists.
+        UserError: If one of them no longer exists, or has other content than its run recorded.
     """
+    records = RunRecords(data_root)
     for name, version in versions.items():
         entry = next(entry for entry in (name, f"{name}@pandas") if catalog.get(entry) is not None)
         dataset: Any = catalog[entry]
         folder = file_path(dataset)
         if (folder / version).is_dir():
             # The embedding cache reads all of its versions, other datasets read one.
-            wanted = [folder / version] if follows_newest(dataset) else list(folder.iterdir())
+            wanted = list(folder.iterdir())
+            if follows_newest(dataset):
+                wanted = [folder / version]
+                file = folder / version / folder.name
+                if damage := records.damage(name, version, file, always_hash=True):
+                    raise UserError(
+                        f"The input '{name}' has changed since the run read it: {file} {damage}."
+                        " Restore this version from a backup."
+                    )
             for path in wanted:
                 copied = target / path.relative_to(data_root)
                 shutil.copytree(path, copied, copy_function=link_or_copy)

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.tracking import MlflowClient
 
 import longtail
@@ -151,8 +153,12 @@ def log_hybrid(
             pip_requirements=requirements(served),
         )
     # mlflow.register_model would do both steps, but prints to the terminal.
-    if not client.search_registered_models(f"name = '{REGISTERED_MODEL}'"):
+    # Of two runs that end at the same time, one finds that the other has registered the model.
+    try:
         client.create_registered_model(REGISTERED_MODEL)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
     made = client.create_model_version(
         REGISTERED_MODEL, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
     )

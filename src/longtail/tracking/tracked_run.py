@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.runs.costs import by_model
+from longtail.runs.input_checks import damaged
 from longtail.runs.lineage import LINEAGE_FILE, code_revision, lineage_of
 from longtail.runs.records import RunRecords, has_ended, this_process
 from longtail.runs.versions import input_versions, pin_newest_complete
@@ -146,6 +147,9 @@ class TrackedRun:
         pin_newest_complete(set(SERVED) - pipeline.datasets(), catalog, records)
         if missing := [name for name in SERVED if not catalog[name].exists()]:
             logger.info("The hybrid is not registered: there is no %s.", ", ".join(missing))
+            return
+        if damages := damaged(SERVED, catalog, records):
+            logger.warning("The hybrid is not registered: %s.", "; ".join(damages.values()))
             return
         version = log_hybrid(self._client, self._run_id, catalog, pipeline.datasets())
         logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)

@@ -1,0 +1,60 @@
+"""The MLflow store: opened by one process at a time, and tried before MLflow opens it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from sqlalchemy.engine import make_url
+
+SQLITE = "sqlite:"
+# Another process may be creating the tables, which takes seconds.
+LOCK_SECONDS = 120
+# How long a write of another process may take; MLflow waits for 20 s.
+BUSY_SECONDS = 10
+
+
+@contextmanager
+def opening(uri: str) -> Iterator[None]:
+    """Let no other process open a store of SQLite meanwhile; other stores need no such care.
+
+    MLflow creates tables, experiment and registry without a lock: of two processes that do so at
+    the same time, one fails.
+
+    Raises:
+        OSError: If the store cannot be written, with the reason and the file.
+        TimeoutError: If another process keeps opening it.
+    """
+    path = sqlite_file(uri)
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+        check_writable(path)
+        yield
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a store of SQLite, None for any other store."""
+    if not uri.startswith(SQLITE):
+        return None
+    database = make_url(uri).database
+    return Path(database) if database and database != ":memory:" else None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a database that MLflow would try for minutes, or with a traceback.
+
+    Raises:
+        OSError: If it is locked, read-only, unreadable or no database.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
