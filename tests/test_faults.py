@@ -2,12 +2,14 @@
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from tests.conftest import RunKedro
@@ -108,7 +110,8 @@ def test_locked_mlflow_store_costs_only_the_tracking(
 ) -> None:
     run_kedro(pipelines=CLEANING)
 
-    assert "database is locked" in caplog.text
+    assert "mlflow.db: database is locked" in caplog.text
+    assert "Traceback" not in caplog.text
     assert "the run continues untracked, its results are saved" in caplog.text
     assert split_is_there(project)
 
@@ -119,8 +122,32 @@ def test_read_only_mlflow_store_costs_only_the_tracking(project: Path) -> None:
     code, said = kedro_run(project, before=tuple(OBEDIENT))
 
     assert code == 0, said
+    assert "MLflow failed" in said
+    assert "mlflow.db: attempt to write a readonly database" in said
     assert "the run continues untracked, its results are saved" in said
+    assert "Traceback" not in said
     assert split_is_there(project)
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield "http://{}:{}".format(*server.getsockname())
+
+
+def test_silent_mlflow_server_costs_seconds(project: Path, silent_server: str) -> None:
+    settings = f"server:\n  mlflow_tracking_uri: {silent_server}\n"
+    (project / "conf/test/mlflow.yml").write_text(settings)
+
+    started = monotonic()
+    code, said = kedro_run(project)
+
+    assert code == 0, said
+    assert "MLflow failed" in said
+    assert "Traceback" not in said
+    assert split_is_there(project)
+    assert monotonic() - started < 90  # of which 20 are spent waiting
 
 
 def test_unreachable_mlflow_server_costs_only_the_tracking(

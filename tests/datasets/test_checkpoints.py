@@ -1,3 +1,6 @@
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +56,44 @@ def test_a_damaged_file_and_one_cut_short_count_as_absent(tmp_path: Path) -> Non
     assert checkpoints.get("cut") is None
     checkpoints["cut"] = {"weights": np.ones(3)}
     assert "cut" in checkpoints
+
+
+def write_often(folder: Path, process: int) -> None:
+    """Write one key 50 times, from five threads."""
+
+    def write(number: int) -> None:
+        store(folder)["shared"] = {"weights": np.full(1000, 1000.0 * process + number)}
+
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(write, range(50)))
+
+
+def test_200_simultaneous_writes_of_one_key(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
+        list(processes.map(write_often, [tmp_path] * 4, range(4)))
+
+    (weights,) = store(tmp_path)["shared"].values()
+    assert len(set(weights)) == 1
+    assert [path.name for path in store(tmp_path).folder.iterdir()] == ["shared.safetensors"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    folder = store(tmp_path).folder
+    folder.mkdir()
+    old, new, other = (
+        folder / f".{name}.safetensors.1-{number}.partial"
+        for name, number in (("a", 1), ("a", 2), ("b", 1))
+    )
+    for path in (old, new, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (0, 0))
+
+    store(tmp_path)["a"] = {"epoch": np.array(1)}
+
+    assert not old.exists()
+    assert new.exists()  # of a process that may still write it
+    assert other.exists()
 
 
 def test_a_key_cannot_leave_the_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from kedro.io import Version
 
 from longtail.datasets.embedding_cache import EmbeddingCacheDataset
@@ -45,3 +46,26 @@ def test_a_save_cut_short_is_not_read(tmp_path: Path) -> None:
 def test_preview_shows_keys_and_dimensions(tmp_path: Path) -> None:
     dataset(tmp_path, "1").save(vectors(a=[1, 2]))
     assert dataset(tmp_path, "2").preview()["data"] == [["a", 2]]
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped"])
+def test_a_damaged_version_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    dataset(tmp_path, "1").save(vectors(a=[1, 2]))
+    dataset(tmp_path, "2").save(vectors(b=[1234.5, 2]))
+    path = tmp_path / "cache.parquet/2/cache.parquet"
+    content = path.read_bytes()
+    number = np.float32(1234.5).tobytes()
+    assert content.count(number) >= 1
+    damaged = {
+        "empty": b"",
+        "cut": content[:-10],
+        "flipped": content.replace(number, np.float32(1235.5).tobytes()),
+    }
+    path.write_bytes(damaged[damage])
+
+    assert dataset(tmp_path, "3").load()["key"].tolist() == ["a"]
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{path} is damaged")
+    assert warning.endswith("its texts are encoded again.")
