@@ -55,6 +55,8 @@ def check_writable(path: Path) -> None:
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
+            # SQLite begins a read-only database like any other, and fails when it writes.
+            database.execute("PRAGMA user_version = 1")
             database.execute("ROLLBACK")
     except sqlite3.Error as error:
         raise OSError(f"{path}: {error}") from error
