@@ -24,8 +24,8 @@ class _Catalog:
 
 
 @pytest.fixture
-def catalog(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Replace the project's catalog by one that holds this dict."""
+def catalog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Replace the project's catalog by one that holds this dict, without records of runs."""
     parameters = EvaluationParameters(
         ks=(20,), primary_k=20, baseline="als", bootstrap_draws=100, confidence=0.95, seed=0
     )
@@ -36,6 +36,7 @@ def catalog(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return _Catalog(datasets)
 
     monkeypatch.setattr("longtail.project.open_catalog", open_catalog)
+    monkeypatch.setattr("longtail.project.open_records", lambda _: RunRecords(tmp_path))
     return datasets
 
 

@@ -49,7 +49,7 @@ def test_only_what_a_change_reaches_runs_again(
     # A parameter of the gate: the models stay as they are.
     gate = run_only_changed(project, {"hybrid": {"tail_emphasis": 0.9}})
     assert "hybrid_scoring.fit_hybrid_gate" in ran(gate)
-    assert "evaluate_models" in ran(gate)
+    assert "evaluation.evaluate_models" in ran(gate)
     assert not {name for name in ran(gate) if name.endswith((".tune", ".refit", "clean_behaviour"))}
     boards = leaderboards(project)
     assert boards[0] == boards[1] != boards[2]
@@ -69,5 +69,5 @@ def test_damaged_content_is_not_reused(project: Path, run_kedro: RunKedro) -> No
 
     record = run_only_changed(project, pipelines=["behaviour_cleaning"])
 
-    assert "split_interactions" in ran(record)
+    assert "behaviour_cleaning.split_interactions" in ran(record)
     assert "behaviour_cleaning.clean_behaviour" in record["reused"]

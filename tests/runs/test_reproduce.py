@@ -23,7 +23,7 @@ from longtail.runs.reproduce import (
 
 def commit(project: Path) -> None:
     (project / ".gitignore").write_text(
-        "data\nmlflow.db\nmlartifacts\n.viz\n__pycache__\n.gitignore\n"
+        "data\nmlflow.db*\nmlartifacts\n.viz\n__pycache__\n.gitignore\n"
     )
     identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "x"]):

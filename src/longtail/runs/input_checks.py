@@ -135,7 +135,7 @@ def damaged(names: Iterable[str], catalog: DataCatalog, records: RunRecords) -> 
     """Return what is wrong with each damaged dataset, by catalog entry: "<file> is empty"."""
     found = {}
     for name in sorted(names):
-        dataset = catalog.get(name)
+        dataset = catalog[name]
         if follows_newest(dataset) and dataset.exists():
             version, path = dataset.resolve_load_version(), load_path(dataset)
             if damage := records.damage(without_transcoding(name), str(version), path):
