@@ -37,7 +37,8 @@ class InputHooks:
         """Pin and check the versions, and record that the run has started.
 
         Raises:
-            UserError: If an input is missing, or was made from other data than the other inputs.
+            UserError: If an input is missing or damaged, or was made from other data than the other
+                inputs.
         """
         self.recorder.start(run_params, pipeline, catalog)
 
