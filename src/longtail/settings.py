@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 from kedro.framework.project import LOGGING
 
-from longtail.configuration import ConfigurationHooks
+from longtail.configuration import ConfigurationHooks, current_parameters
 from longtail.errors import UserError
 from longtail.hooks.inputs import InputHooks
 from longtail.hooks.progress import ProgressHooks
@@ -34,6 +35,18 @@ def environment_variable(name: str, default: str | None = None) -> str:
     value = os.environ.get(name) or default
     if value is None:
         raise UserError(f"Set the environment variable {name} to the folder that holds your data.")
+    return value.replace("${", "\\${")
+
+
+def parameter(path: str) -> Any:
+    """Return a parameter in force, with those of the command line, for the configuration.
+
+    Args:
+        path: dotted name, such as ``behaviour_cleaning.interactions_columns.user_id``.
+    """
+    value: Any = current_parameters()
+    for name in path.split("."):
+        value = value[name]
     return value
 
 
@@ -50,6 +63,7 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {
         "project_root": lambda: str(PROJECT_ROOT),
         "environment_variable": environment_variable,
+        "parameter": parameter,
     },
 }
 

@@ -4,6 +4,8 @@ import hmac
 
 import ibis
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError, Version
 
@@ -45,6 +47,100 @@ def test_parquet_columns_become_strings(folder):
     assert rows["price"].iloc[0] == "1.5"
 
 
+def test_missing_values_in_parquet_are_missing_and_whole_floats_are_whole_numbers(folder):
+    folder.mkdir()
+    frame = pd.DataFrame(
+        {
+            "item_id": [3.0, float("nan"), 4.0],
+            "price": [1.5, float("nan"), 2.0],
+            "title": ["nan", None, "b"],
+            "brand": [2.0**60, 1.0, 2.0],
+        }
+    )
+    # pandas would write NaN as null; other programs do not.
+    columns = {
+        name: pa.array(frame[name].tolist(), from_pandas=False) for name in ("item_id", "price")
+    }
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    pq.write_table(table, folder / "items.parquet")
+    rows = source(folder).load().to_pandas()
+    assert rows["item_id"].dropna().tolist() == ["3", "4"]
+    assert rows["price"].dropna().tolist() == ["1.5", "2.0"]
+    assert rows["title"].dropna().tolist() == ["nan", "b"]
+    assert rows[["item_id", "price", "title"]].isna().iloc[1].all()
+    assert rows["brand"].iloc[1] == "1.0"
+
+
+def test_lists_in_parquet_are_joined(folder):
+    folder.mkdir()
+    frame = pd.DataFrame({"item_id": ["1", "2"], "categories": [["Toys", "Wood, painted"], None]})
+    frame.to_parquet(folder / "items.parquet")
+    categories = source(folder).load().to_pandas()["categories"]
+    assert categories[0] == "Toys|Wood, painted"
+    assert pd.isna(categories[1])
+
+
+@pytest.mark.parametrize("names", [("item_id", "item_id"), ("item_id", "Item_ID")])
+def test_a_column_twice_is_refused_by_name(folder, names):
+    folder.mkdir()
+    table = pa.Table.from_arrays([pa.array(["1"]), pa.array(["2"])], names=names)
+    pq.write_table(table, folder / "items.parquet")
+    with pytest.raises(UserError, match="|".join(names)):
+        source(folder).load()
+    (folder / "items.parquet").unlink()
+    with pytest.raises(UserError, match="Rename one of them"):
+        source(folder, f"{names[0]},{names[1]}\n1,2\n".encode()).load()
+
+
+ODD_NAMES = ["data[1]", "data*", "data?", "data{1}", "Anna's data", 'a "b" c', "${x}", "k=v", "[1"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_only_the_named_file_is_read(tmp_path, name, suffix):
+    for folder in ("data1", "data2", "datab", name):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / f"items.{suffix}"
+        frame = pd.DataFrame({"item_id": [folder]})
+        frame.to_parquet(path) if suffix == "parquet" else frame.to_csv(path, index=False)
+    table = SourceTableDataset(folder=str(tmp_path / name), stem="items").load()
+    assert table.to_pandas().to_dict("list") == {"item_id": [name]}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_faulty_file_among_siblings_is_the_one_named(tmp_path, name):
+    for folder in ("data1", "data2", name):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "items.csv").write_text("item_id\n1\n")
+    (tmp_path / name / "items.csv").write_text("item_id\n1,2\n")
+    with pytest.raises(UserError, match="line 2 has 2 fields"):
+        SourceTableDataset(folder=str(tmp_path / name), stem="items").load()
+
+
+def damaged(offset, value):
+    content = bytearray(gzip.compress(TEXT * 100))
+    content[offset] ^= value
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [damaged(-8, 1), damaged(-1, 1), damaged(-12, 1), gzip.compress(TEXT)[:-8],
+     gzip.compress(TEXT) + b"more"],
+    ids=["checksum", "length", "content", "no end", "bytes after the end"],
+)  # fmt: skip
+def test_damaged_compression_is_refused(folder, content):
+    with pytest.raises(UserError, match=r"items.csv.gz is damaged .* Copy or compress"):
+        source(folder, content, "items.csv.gz").load()
+
+
+def test_several_gzip_members_are_one_file(folder):
+    content = gzip.compress(TEXT[:10]) + gzip.compress(TEXT[10:])
+    assert source(folder, content, "items.csv.gz").load().count().to_pyarrow().as_py() == 2
+
+
 @pytest.mark.parametrize(
     "content",
     [b"\xef\xbb\xbf" + TEXT, TEXT.replace(b"\n", b"\r\n"), TEXT.rstrip(b"\n")],
@@ -80,7 +176,9 @@ def test_unusable_csv_is_explained(folder, content, sentence):
 
 
 def test_broken_compression_and_parquet(folder):
-    with pytest.raises(UserError, match=r"items.csv.gz cannot be read"):
+    with pytest.raises(
+        UserError, match=r"items.csv.gz is damaged or not gzipped and cannot be read"
+    ):
         source(folder, TEXT, "items.csv.gz").load()
     (folder / "items.csv.gz").unlink()
     with pytest.raises(UserError, match=r"items.parquet is not a readable Parquet file"):
@@ -151,7 +249,12 @@ def test_pseudonyms_are_keyed_hashes_and_the_key_is_never_shown(folder):
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
-    [({"key": "short"}, "16 characters or more"), ({"column": "who"}, "no column 'who'")],
+    [
+        ({"key": "short"}, "16 characters or more"),
+        ({"key": " " * 20}, "16 characters or more"),
+        ({"key": "short" + " " * 20}, "LONGTAIL_PSEUDONYM_KEY"),
+        ({"column": "who"}, "no column 'who'"),
+    ],
 )
 def test_pseudonyms_need_a_key_and_a_column(folder, changes, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -8,40 +8,112 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
 from longtail.tracking.model_registry import REGISTERED_MODEL
 
 KEY = "a key that nobody guesses"
+QUICK = {"min_evaluated_users": 5}
 
 
+@pytest.fixture
+def shop(tmp_path: Path, fabricated_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The fabricated data with ids that cannot occur by chance, in two columns."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    log = pd.read_csv(fabricated_data / "interactions.csv", dtype=str)
+    log["user_id"] = "person-" + log["user_id"]
+    log["visitor"] = log["user_id"].str.replace("person", "visitor")
+    log.loc[log.index[:5], "rating"] = "many"
+    log.to_csv(folder / "interactions.csv", index=False)
+    pd.read_csv(fabricated_data / "items.csv", dtype=str).to_csv(folder / "items.csv", index=False)
+    monkeypatch.setenv("LONGTAIL_DATA", str(folder))
+    monkeypatch.setenv("LONGTAIL_PSEUDONYM_KEY", KEY)
+    return folder
+
+
+@pytest.mark.parametrize("column", ["user_id", "visitor"])
 def test_neither_user_ids_nor_the_key_leave_the_private_environment(
     project: Path,
     run_kedro: Callable[..., str],
-    fabricated_data: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    shop: Path,
+    column: str,
     caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("LONGTAIL_DATA", str(fabricated_data))
-    monkeypatch.setenv("LONGTAIL_PSEUDONYM_KEY", KEY)
-    run_kedro(
-        pipelines=["behaviour_cleaning"],
-        env="private",
-        params={"behaviour_cleaning": {"min_evaluated_users": 5}},
-    )
-    files = [path for path in (project / "data").rglob("*") if path.is_file()]
-    tables = {path.name: pd.read_parquet(path) for path in files if path.suffix == ".parquet"}
+    with caplog.at_level("DEBUG"):
+        run_kedro(
+            pipelines=["behaviour_cleaning"],
+            env="private",
+            params={"behaviour_cleaning": QUICK | {"interactions_columns": {"user_id": column}}},
+        )
+    raw = pd.read_csv(shop / "interactions.csv", dtype=str)
+    tables = {path.name: pd.read_parquet(path) for path in project.rglob("data/**/*.parquet")}
     with_users = {name: table for name, table in tables.items() if "user_id" in table}
     assert len(with_users) >= 6
-    for table in with_users.values():
-        assert (table["user_id"].str.len() == 32).all()
-    user = pd.read_csv(fabricated_data / "interactions.csv")["user_id"].iloc[0].encode()
-    texts = [path.read_bytes() for path in files if path.suffix == ".json"]
-    assert not any(user in text for text in texts)
-    everything = [path.read_bytes() for path in (*files, project / "mlflow.db")]
-    assert not any(KEY.encode() in content for content in everything)
-    assert KEY not in caplog.text
+    assert len(tables["rejected_interactions.parquet"]) >= 5
+    users = set().union(*(table["user_id"] for table in with_users.values()))
+    assert len(users) == raw[column].nunique()
+    assert {len(user) for user in users} == {32}
+    output = capfd.readouterr()
+    logs = f"{caplog.text}{output.out}{output.err}"
+    contents = dict(texts_below(project)) | {"logs": logs}
+    assert {"mlflow.db", "cleaning_report.json", "train_interactions.parquet"} <= set(contents)
+    for name, content in contents.items():
+        for secret in (KEY, "person-", "visitor-"):
+            assert secret not in content, f"{secret} is in {name}"
+
+
+def texts_below(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and content of every file but the code, tables and arrays as text."""
+    for path in folder.rglob("*"):
+        if path.is_dir() or path.relative_to(folder).parts[0] in {"src", "conf"}:
+            continue
+        if path.suffix == ".parquet":
+            content = pd.read_parquet(path).to_csv()
+        elif path.suffix == ".npz":
+            content = " ".join(map(str, (a.tolist() for a in np.load(path).values())))
+        elif path.suffix == ".db":
+            with sqlite3.connect(path) as store:
+                content = "\n".join(store.iterdump())
+        else:
+            content = path.read_bytes().decode("latin-1")
+        yield path.name, content
+
+
+@pytest.mark.parametrize("key", [None, "", " " * 40])
+@pytest.mark.usefixtures("shop")
+def test_a_missing_key_is_one_sentence(
+    project: Path,
+    run_kedro: Callable[..., str],
+    key: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LONGTAIL_PSEUDONYM_KEY")
+    if key is not None:
+        monkeypatch.setenv("LONGTAIL_PSEUDONYM_KEY", key)
+    with pytest.raises(DatasetError, match="LONGTAIL_PSEUDONYM_KEY"):
+        run_kedro(pipelines=["behaviour_cleaning"], env="private")
+    assert not list(project.rglob("data/**/*.parquet"))
+
+
+def test_a_key_and_a_folder_may_look_like_an_interpolation(
+    run_kedro: Callable[..., str],
+    project: Path,
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd = shop.rename(shop.parent / "Anna's ${shop}[1]")
+    monkeypatch.setenv("LONGTAIL_DATA", str(odd))
+    monkeypatch.setenv("LONGTAIL_PSEUDONYM_KEY", "${a} key that nobody guesses")
+    run_kedro(pipelines=["behaviour_cleaning"], env="private", params={"behaviour_cleaning": QUICK})
+    with sqlite3.connect(project / "mlflow.db") as store:
+        tags = dict(store.execute("SELECT key, value FROM tags"))
+        statuses = [status for (status,) in store.execute("SELECT status FROM runs")]
+    assert tags["dataset"] == odd.name
+    assert statuses == ["FINISHED"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -25,3 +26,15 @@ class LocalDataset(AbstractVersionedDataset[Saved, Loaded]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}
+
+
+def literal_path(path: str, backend: str) -> str:
+    """Escape a path so that an engine reads this file only, and no other that matches a pattern.
+
+    Args:
+        path: absolute path.
+        backend: name of the Ibis backend.
+    """
+    if backend == "pyspark":
+        return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
+    return re.sub(r"([*?\[])", r"[\1]", path)

@@ -5,7 +5,7 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -18,13 +18,18 @@ from kedro.io import DatasetError, Version
 from kedro_datasets.ibis import FileDataset
 
 from longtail.behaviour.cleaning.pseudonyms import MIN_KEY_LENGTH, pseudonymise
+from longtail.datasets.local import literal_path
 from longtail.errors import UserError
 from longtail.private_interfaces import TablePreview
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
 VERSION_LENGTH = 16
+LIST_SEPARATOR = "|"
+"""Joins the elements of a Parquet list, such as the categories of an item."""
+EXACT_LIMIT = 2.0**53
 _CSV_FIELD_LIMIT = 1 << 27
+_BLOCK = 1 << 22
 
 
 class SourceError(UserError, DatasetError):
@@ -45,8 +50,8 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         folder: Folder of the file; a relative path starts at the project's root.
         stem: File name without suffix.
         separator: Character between the fields of a CSV file.
-        pseudonymise: Column whose ids are replaced by keyed hashes as soon as they are read; the
-            key is ``pseudonym_key`` in the credentials.
+        pseudonymise: Column of the file whose ids are replaced by keyed hashes as soon as they are
+            read; the key is ``pseudonym_key`` in the credentials.
         connection: Ibis connection as in ``ibis.FileDataset``; DuckDB in memory by default.
         credentials: Additional connection settings that override ``connection``.
         version: Kedro version; ``load`` pins the content of the file.
@@ -87,6 +92,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
             SourceError: When the file cannot be used, or is not the pinned version.
         """
         path = self._find()
+        self._check_key(path)
         self._check_pinned_version(path)
         if path.suffix == ".parquet":
             _check_parquet(path)
@@ -150,30 +156,36 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
                 "Put the file of that version into the folder, or ask for no version."
             )
 
+    def _check_key(self, path: Path) -> None:
+        if self._pseudonymise is None or len(self._pseudonym_key.strip()) >= MIN_KEY_LENGTH:
+            return
+        raise SourceError(
+            f"The user ids in {path} are to be replaced by pseudonyms, which needs a secret key of "
+            f"{MIN_KEY_LENGTH} characters or more, not counting spaces around it. Set it in the "
+            "environment variable LONGTAIL_PSEUDONYM_KEY."
+        )
+
     def _read(self, path: Path) -> ir.Table:
         table = self._read_as_it_is(path)
         if self._pseudonymise is None:
             return table
-        if len(self._pseudonym_key) < MIN_KEY_LENGTH:
-            raise SourceError(
-                f"The ids in {path} are to be replaced by pseudonyms, which needs a key of "
-                f"{MIN_KEY_LENGTH} characters or more. Give it as pseudonym_key in the credentials."
-            )
+        self._check_key(path)
         if self._pseudonymise not in table.columns:
             raise SourceError(
                 f"{path} has no column '{self._pseudonymise}' to replace by pseudonyms; its "
-                f"columns are {', '.join(table.columns)}. Name the column with the user ids as "
-                "pseudonymise in the catalog."
+                f"columns are {', '.join(table.columns)}. Set the parameter "
+                "behaviour_cleaning.interactions_columns.user_id to the column of the user ids."
             )
         return pseudonymise(table, self._pseudonymise, self._pseudonym_key)
 
     def _read_as_it_is(self, path: Path) -> ir.Table:
+        backend = self.connection.name
+        name = literal_path(path.as_posix(), backend)
         if path.suffix == ".parquet":
-            table = self.connection.read_parquet(path.as_posix())
-            return table.cast(dict.fromkeys(table.columns, "string"))
+            return _as_texts(self.connection.read_parquet(name, **_parquet_options(backend)))
         columns = _csv_header(path, self._separator)
-        options = _csv_options(self.connection.name, columns, self._separator)
-        return self.connection.read_csv(path.as_posix(), **options)
+        options = _csv_options(path, backend, columns, self._separator)
+        return self.connection.read_csv(name, **options)
 
     def _exists(self) -> bool:
         try:
@@ -192,7 +204,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         }
 
 
-def _csv_options(backend: str, columns: list[str], separator: str) -> dict[str, Any]:
+def _csv_options(path: Path, backend: str, columns: list[str], separator: str) -> dict[str, Any]:
     """Return the reading options of a backend that give every column as string."""
     if backend == "pyspark":
         return {
@@ -205,11 +217,47 @@ def _csv_options(backend: str, columns: list[str], separator: str) -> dict[str, 
     return {
         "columns": dict.fromkeys(columns, "string"),
         "auto_detect": False,
+        "compression": "gzip" if path.suffix == ".gz" else "none",
+        "hive_partitioning": False,
         "header": True,
         "delim": separator,
         "quote": '"',
         "escape": '"',
     }
+
+
+def _parquet_options(backend: str) -> dict[str, Any]:
+    """Return the reading options of a backend that add no column from the names of folders."""
+    return {"hive_partitioning": False} if backend == "duckdb" else {}
+
+
+def _as_texts(table: ir.Table) -> ir.Table:
+    """Cast every column to string: NaN becomes null, whole floats lose ".0", lists are joined.
+
+    A column of whole numbers with a missing value is often stored as floats: 3.0 is the id 3.
+    """
+    floats = {name: table[name] for name in table.columns if table[name].type().is_floating()}
+    numbers = {
+        name: ibis.ifelse(column.isnan(), ibis.null(column.type()), column)
+        for name, column in floats.items()
+    }
+    whole: dict[str, Any] = {}
+    if numbers:
+        fits = {
+            name: ((column % 1 == 0) & (column.abs() < EXACT_LIMIT)).fill_null(True).all()
+            for name, column in numbers.items()
+        }
+        whole = table.aggregate(**fits).to_pyarrow().to_pylist()[0]
+    texts = {}
+    for name in table.columns:
+        column = numbers.get(name, table[name])
+        if whole.get(name):
+            column = column.cast("int64")
+        if column.type().is_array():
+            texts[name] = column.map(lambda value: value.cast("string")).join(LIST_SEPARATOR)
+        else:
+            texts[name] = column.cast("string")
+    return table.select(**texts)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -237,19 +285,48 @@ def _csv_header(path: Path, separator: str) -> list[str]:
         raise SourceError(f"{path} cannot be read: {error}.") from error
     if not any(name.strip() for name in header):
         raise SourceError(f"{path} is empty. It needs a line with column names and rows below it.")
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise SourceError(f"{path} names the column '{repeated[0]}' twice. Rename one of them.")
+    _check_names(path, header)
     return header
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse columns whose names are equal; engines ignore upper and lower case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.get(name.lower())
+        if twin == name:
+            raise SourceError(f"{path} names the column '{name}' twice. Rename one of them.")
+        if twin is not None:
+            raise SourceError(
+                f"{path} names the columns '{twin}' and '{name}', which differ only in upper and "
+                "lower case. Rename one of them."
+            )
+        seen[name.lower()] = name
+
+
+def _check_compression(path: Path) -> None:
+    """Read a gzipped file to its end, which verifies its checksum and length; DuckDB does not."""
+    try:
+        with gzip.open(path, "rb") as file:
+            while file.read(_BLOCK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"{path} is damaged or not gzipped and cannot be read: {error}. Copy or compress the "
+            "file again."
+        ) from error
 
 
 def _check_csv(path: Path, separator: str) -> None:
     """Parse every field of the file once, whatever backend reads it afterwards."""
+    if path.suffix == ".gz":
+        _check_compression(path)
     columns = _csv_header(path, separator)
     connection = ibis.duckdb.connect()
     try:
         table = connection.read_csv(
-            path.as_posix(), **_csv_options(connection.name, columns, separator)
+            literal_path(path.as_posix(), connection.name),
+            **_csv_options(path, connection.name, columns, separator),
         )
         fields = {f"field_{i}": table[name].count() for i, name in enumerate(columns)}
         rows = table.aggregate(rows=table.count(), **fields).to_pyarrow()["rows"][0].as_py()
@@ -263,9 +340,11 @@ def _check_csv(path: Path, separator: str) -> None:
 
 def _check_parquet(path: Path) -> None:
     try:
-        rows = pq.ParquetFile(path).metadata.num_rows
+        with pq.ParquetFile(path) as file:
+            rows, names = file.metadata.num_rows, file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} is not a readable Parquet file: {error}.") from error
+    _check_names(path, names)
     if rows == 0:
         raise _no_rows(path)
 

@@ -83,7 +83,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
         settings = context.config_loader["globals"]
-        self._data_name = Path(settings["source_folder"]).name
+        self._data_name = Path(str(settings["source_folder"]).replace("\\${", "${")).name
         self._records = RunRecords(context.project_path / settings["data_root"])
         self._parameters = TrackingParameters(**context.config_loader["tracking"])
         self._configure(context)

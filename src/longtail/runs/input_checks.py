@@ -152,7 +152,7 @@ def damaged_message(damages: Mapping[str, str], env: str = "") -> str:
     """
     registered = all_pipelines()
     makers = {maker_of(name, registered) for name in damages}
-    wanted = command([name for name in in_order(registered) if name in makers], env)
+    wanted = command(in_order(makers, registered), env)
     others = f" ({len(damages) - 1} more files are damaged)" if len(damages) > 1 else ""
     remedy = f"Run `{wanted}` first." if makers != {None} else "Restore it from a backup."
     return f"{next(iter(damages.values()))}{others}: it was damaged after it was saved. {remedy}"

@@ -34,11 +34,13 @@ def mark_baseline(client: MlflowClient, run_id: str) -> Run:
 
 def _baselines(client: MlflowClient, run: Run) -> list[Run]:
     """Return the marked runs of the same data set and protocol."""
-    wanted = {name: run.data.tags.get(name, "") for name in ("dataset", "protocol")}
-    condition = " and ".join(f"tags.{name} = '{value}'" for name, value in wanted.items())
-    return list(
-        client.search_runs([run.info.experiment_id], f"tags.`{BASELINE}` = 'true' and {condition}")
-    )
+    marked = client.search_runs([run.info.experiment_id], f"tags.`{BASELINE}` = 'true'")
+    # Compared here, because MLflow's filters cannot quote every name of a data set.
+    return [other for other in marked if _data_and_protocol(other) == _data_and_protocol(run)]
+
+
+def _data_and_protocol(run: Run) -> tuple[str, str]:
+    return run.data.tags.get("dataset", ""), run.data.tags.get("protocol", "")
 
 
 def differences(client: MlflowClient, run: Run) -> tuple[dict[str, float], dict[str, str]]:
