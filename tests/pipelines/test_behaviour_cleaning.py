@@ -8,6 +8,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from longtail.datasets.source_table import SourceTableDataset
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
@@ -102,7 +103,7 @@ def test_all_outputs(shop):
         assert catalog.load(name).layout.title.text
 
 
-def test_the_order_of_rows_does_not_matter(shop, tmp_path):
+def test_the_order_of_rows_does_not_matter(shop):
     first = run(shop)
     shuffled = tmp_path / "again" / "shop"
     shuffled.mkdir(parents=True)
@@ -190,6 +191,36 @@ def test_a_temporal_split_without_evaluable_users_ends_the_run(shop):
     with pytest.raises(UserError, match="No user can be evaluated on the test interactions"):
         run(shop, protocol="temporal")
     assert not written(shop)
+
+
+@pytest.mark.parametrize(("event", "preset"), [("return", "shop"), ("impression", "news")])
+def test_events_without_a_positive_one_end_the_run_with_one_sentence(shop, event, preset):
+    write(shop, "interactions", read(shop, "interactions").assign(event_type=event))
+    with pytest.raises(UserError, match=rf"No positive.*{event} .*80 rows.*signals") as caught:
+        run(shop, preset=preset)
+    assert "\n" not in str(caught.value)
+    assert not written(shop)
+
+
+def test_more_evidence_against_than_for_every_pair_ends_the_run_with_one_sentence(shop):
+    log = read(shop, "interactions").assign(event_type="view")
+    returned = log.assign(event_type="return", timestamp=log["timestamp"])
+    write(shop, "interactions", pd.concat([log, returned]))
+    with pytest.raises(UserError, match="No positive interaction is left"):
+        run(shop, signals={"event_weights": {"view": 1, "return": -2}})
+
+
+def test_pseudonyms_and_cleaning_agree_on_spaces_and_missing_ids(shop):
+    log = read(shop, "interactions")
+    log["user_id"] = [f" {user}" if n % 2 else user for n, user in enumerate(log["user_id"])]
+    log.loc[log["user_id"] == "u0", "user_id"] = "NaN"
+    write(shop, "interactions", log)
+    table = SourceTableDataset(
+        folder=str(shop), stem="interactions", pseudonymise="user_id", missing_ids=["nan"],
+        credentials={"pseudonym_key": "a key that nobody guesses"},
+    ).load().to_pandas()  # fmt: skip
+    assert set(table["user_id"].str.len()) == {3, 32}
+    assert table["user_id"].nunique() == 11
 
 
 QUANTITIES = {"interactions_columns": {"quantity": "rating", "rating": None}}

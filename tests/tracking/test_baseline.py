@@ -36,7 +36,9 @@ def test_one_run_is_the_baseline(client: MlflowClient) -> None:
         mark_baseline(client, start(client).info.run_id)
 
 
-@pytest.mark.parametrize("name", ["Anna's data", 'a "b" data', """Anna's "b" `data`""", "a\\b", "%"])
+@pytest.mark.parametrize(
+    "name", ["Anna's data", 'a "b" data', """Anna's "b" `data`""", "a\\b", "%"]
+)
 def test_the_name_of_a_data_set_may_hold_quotes(client: MlflowClient, name: str) -> None:
     baseline = start(client, {"dataset": name}, ndcg_at_20=0.25)
     mark_baseline(client, baseline.info.run_id)

@@ -5,7 +5,7 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -52,6 +52,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         separator: Character between the fields of a CSV file.
         pseudonymise: Column of the file whose ids are replaced by keyed hashes as soon as they are
             read; the key is ``pseudonym_key`` in the credentials.
+        missing_ids: Texts, in lower case, that stand for a missing id and get no pseudonym.
         connection: Ibis connection as in ``ibis.FileDataset``; DuckDB in memory by default.
         credentials: Additional connection settings that override ``connection``.
         version: Kedro version; ``load`` pins the content of the file.
@@ -65,6 +66,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         stem: str,
         separator: str = ",",
         pseudonymise: str | None = None,
+        missing_ids: Collection[str] = (),
         connection: dict[str, Any] | None = None,
         credentials: dict[str, Any] | None = None,
         version: Version | None = None,
@@ -74,6 +76,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         self._stem = stem
         self._separator = separator
         self._pseudonymise = pseudonymise
+        self._missing_ids = tuple(missing_ids)
         credentials = dict(credentials or {})
         self._pseudonym_key = str(credentials.pop("pseudonym_key", ""))
         self._hashed: tuple[tuple[str, int, int], str] | None = None
@@ -176,7 +179,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
                 f"columns are {', '.join(table.columns)}. Set the parameter "
                 "behaviour_cleaning.interactions_columns.user_id to the column of the user ids."
             )
-        return pseudonymise(table, self._pseudonymise, self._pseudonym_key)
+        return pseudonymise(table, self._pseudonymise, self._pseudonym_key, self._missing_ids)
 
     def _read_as_it_is(self, path: Path) -> ir.Table:
         backend = self.connection.name

@@ -43,3 +43,17 @@ def test_an_optional_column_that_was_mapped_must_exist():
             required=["item_id"],
             file="items",
         )
+
+
+def test_spaces_around_ids_are_removed_and_counted(caplog):
+    frame = pd.DataFrame(
+        {"user_id": [" a", "a\t", "a b", None, " "], "item_id": ["v", "w ", "f", "x", "y"]}
+    )
+    mapping = {name: name for name in frame}
+    raw = ibis.memtable(frame, schema=dict.fromkeys(mapping, "string"))
+    with caplog.at_level("WARNING"):
+        mapped = map_columns(raw, mapping, required=list(mapping), file="interactions").to_pandas()
+    assert mapped["user_id"].fillna("").tolist() == ["a", "a", "a b", "", ""]
+    assert mapped["item_id"].tolist() == ["v", "w", "f", "x", "y"]
+    assert "spaces around 3 values of user_id in the interactions file" in caplog.text
+    assert "spaces around 1 values of item_id" in caplog.text

@@ -131,7 +131,11 @@ def test_all_time_formats_become_unix_seconds():
     }
     kept, _, report = clean([row(user=user, time=time) for user, time in times.items()])
     assert kept["timestamp"].tolist() == [NOON] * len(times)
-    assert report["timestamps"] == {"kind": "calendar", "calendar_share": 1.0}
+    assert report["timestamps"] == {
+        "kind": "calendar",
+        "unit": "seconds and milliseconds",
+        "calendar_share": 1.0,
+    }
 
 
 def test_small_numbers_are_positions_and_rows_without_one_are_kept():
@@ -287,3 +291,70 @@ def test_copies_of_many_rows_are_duplicates_not_double_clicks():
     kept, rejected, _ = clean([*rows, *rows, *rows], double_click_seconds=2)
     assert len(kept) == len(rows)
     assert set(rejected["rule"]) == {"duplicate"}
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["0.0", "0.1", "0.25", "0.5", "0.7", "1.0"],
+        ["1.5", "2", "2.25", "10", "10.5", "11"],
+        ["-1.5", "-0.5", "0", "1e-9", "2e-9", "1"],
+        ["43831.5", "43831.5001", "43831.6", "43832", "43832.25", "43900"],
+    ],
+    ids=["scaled to 0..1", "fractional positions", "negative", "spreadsheet days"],
+)
+def test_fractional_times_keep_their_order(times):
+    rows = [row(user=f"u{n}", item="a", time=time) for n, time in enumerate(times)]
+    twice = [*rows, row(user="u0", item="b", time=times[0]), row(user="u0", time=times[1])]
+    kept, rejected, _ = clean(twice[::-1])
+    assert len(rejected) == 0
+    by_user = kept.drop_duplicates("user_id").set_index("user_id")["timestamp"].sort_index()
+    assert by_user.is_monotonic_increasing
+    assert by_user.is_unique
+    first = kept.loc[kept["user_id"] == "u0"].set_index(["item_id"])["timestamp"]
+    assert first.loc["b"] == by_user["u0"]
+    assert sorted(first.loc["a"]) == by_user[["u0", "u1"]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [
+        ([str(NOON), str(NOON + DAY)], "seconds"),
+        ([f"{NOON}000", f"{NOON + DAY}999"], "milliseconds"),
+        ([f"{NOON}000000", f"{NOON + DAY}999999"], "microseconds"),
+        ([f"{NOON}000000000", f"{NOON + DAY}000000001"], "nanoseconds"),
+        (["43831.5", "43832.5"], "spreadsheet days"),
+        (["2020-01-01 12:00", "2020-01-02 12:00"], "ISO 8601"),
+    ],
+)
+def test_the_unit_of_times_is_recognised(times, unit):
+    kept, _, report = clean(
+        [row(item=item, time=time) for item, time in zip("ab", times, strict=True)]
+    )
+    assert kept["timestamp"].tolist() == [NOON, NOON + DAY]
+    assert report["timestamps"] == {"kind": "calendar", "unit": unit, "calendar_share": 1.0}
+
+
+def test_dates_as_numbers_are_dates_unless_the_parameter_says_positions():
+    rows = [row(time="20200101"), row(item="b", time="20200102.0")]
+    kept, _, report = clean(rows)
+    assert kept["timestamp"].tolist() == [NOON - DAY // 2, NOON + DAY // 2]
+    assert report["timestamps"]["unit"] == "yyyymmdd"
+    kept, _, report = clean(rows, timestamps="ordinal")
+    assert kept["timestamp"].tolist() == [20200101, 20200102]
+    _, _, report = clean([row(time="20200101"), row(item="b", time="20200132")])
+    assert report["timestamps"]["unit"] == "positions"
+
+
+WORDS = ("nan", "none", "null")
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "None", "NULL"])
+def test_words_for_missing_ids_are_missing(text):
+    rows = [row(), row(user=text), row(item=text)]
+    _, rejected, report = clean(rows, missing_ids=WORDS)
+    assert rejected["user_id"].tolist() in ([text, "u"], ["u", text])
+    assert report["rejected_by_rule"]["missing_user_id"] == 1
+    assert report["rejected_by_rule"]["missing_item_id"] == 1
+    kept, _, _ = clean([row(), row(user=text)])
+    assert len(kept) == 2

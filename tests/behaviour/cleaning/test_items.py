@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import ibis
 import pandas as pd
 import pytest
@@ -82,3 +84,15 @@ def test_items_that_are_not_products_are_rejected_by_pattern():
 def test_no_item_left_is_an_error():
     with pytest.raises(UserError, match=r"No item is left of the 2 rows.*items_columns.item_id"):
         clean(item(None), item(""))
+
+
+def test_words_for_missing_ids_are_missing():
+    _, rejected, _ = clean(item("a"), item("NaN"), missing_ids=("nan",))
+    assert rejected["rule"].tolist() == ["missing_item_id"]
+
+
+def test_texts_with_the_separator_do_not_depend_on_the_order_of_the_file():
+    rows = [item("a", title, description=text) for title, text in
+            [("x|y", "z"), ("x", "y|z"), ("x|y|z", ""), ("x", "y|z")]]  # fmt: skip
+    kept = {clean(*order)[0]["title"].iloc[0] for order in permutations(rows)}
+    assert len(kept) == 1

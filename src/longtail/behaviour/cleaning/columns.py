@@ -1,5 +1,6 @@
 """Mapping of the columns of an input file to the canonical ones, and tests on texts."""
 
+import logging
 from collections.abc import Collection, Mapping
 
 import ibis
@@ -7,6 +8,10 @@ import ibis.expr.types as ir
 
 from longtail.errors import UserError
 
+logger = logging.getLogger(__name__)
+
+WHITE = " \t\n\r\f\x0b"
+"""The characters that count as white space."""
 _WHITE = r" \t\n\r\f\x0b"
 
 
@@ -23,7 +28,8 @@ def map_columns(
         file: "interactions" or "items", for the message.
 
     Returns:
-        Exactly the canonical columns, in the order of ``mapping``, all strings.
+        Exactly the canonical columns, in the order of ``mapping``, all strings; required columns,
+        the ids, without spaces around them.
 
     Raises:
         UserError: if a required or an explicitly mapped column is missing.
@@ -44,14 +50,32 @@ def map_columns(
     }
     # Cached, so that the file is read and parsed only once.
     read = table.select(**present).cache()
+    padded = {name: _is_padded(read[name]) for name in required}
+    counts = read.aggregate(**{name: flag.sum() for name, flag in padded.items()})
+    for name, n in counts.to_pyarrow().to_pylist()[0].items():
+        if n:
+            logger.warning("Removed spaces around %d values of %s in the %s file.", n, name, file)
+            read = read.mutate(
+                **{name: ibis.ifelse(padded[name], stripped(read[name]), read[name])}
+            )
     null = ibis.null("string")
     return read.select(**{name: read[name] if name in present else null for name in mapping})
+
+
+def _is_padded(text: ir.StringValue) -> ir.BooleanValue:
+    """Return whether a text that is not empty begins or ends with white space."""
+    return ((text.left(1) <= " ") | (text.right(1) <= " ")) & (text != "")
 
 
 def is_blank(text: ir.StringValue) -> ir.BooleanValue:
     """Return whether a text is null, empty or only white space."""
     # Nearly all texts begin with a visible character and need no search.
     return ibis.ifelse(text > "!", False, ~text.fill_null("").re_search(f"[^{_WHITE}]"))
+
+
+def is_missing(text: ir.StringValue, words: Collection[str]) -> ir.BooleanValue:
+    """Return whether an id is blank or one of the words (in lower case) for a missing value."""
+    return is_blank(text) | text.lower().isin(list(words)) if words else is_blank(text)
 
 
 def stripped(text: ir.StringValue) -> ir.StringValue:

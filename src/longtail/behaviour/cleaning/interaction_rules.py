@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from longtail.behaviour.cleaning.bots import BotDetection, bot_features, flag_bots
 from longtail.behaviour.cleaning.codes import decode
-from longtail.behaviour.cleaning.columns import is_blank
+from longtail.behaviour.cleaning.columns import is_blank, is_missing
 from longtail.behaviour.cleaning.k_core import describe_cost, k_core
 from longtail.behaviour.cleaning.parsing import TimestampProfile
 from longtail.behaviour.cleaning.rules import Rule, first_rule
@@ -37,6 +37,7 @@ class InteractionSettings:
         k_core: smallest number of partners of a user and of an item; None keeps all.
         signals: weights of the events; None: every event weighs 1.
         seed: seed of the isolation forest.
+        missing_ids: texts, in lower case, that stand for a missing id.
     """
 
     timestamps: Literal["auto", "calendar", "ordinal"]
@@ -49,6 +50,7 @@ class InteractionSettings:
     k_core: int | None = None
     signals: Signals | None = None
     seed: int = 0
+    missing_ids: tuple[str, ...] = ()
 
 
 def row_rules(
@@ -56,8 +58,16 @@ def row_rules(
 ) -> list[Rule]:
     """Return the rules that look at a single row, in the order in which they apply."""
     rules = [
-        Rule("missing_user_id", "The row has no user id.", is_blank(typed.user_id)),
-        Rule("missing_item_id", "The row has no item id.", is_blank(typed.item_id)),
+        Rule(
+            "missing_user_id",
+            "The row has no user id.",
+            is_missing(typed.user_id, settings.missing_ids),
+        ),
+        Rule(
+            "missing_item_id",
+            "The row has no item id.",
+            is_missing(typed.item_id, settings.missing_ids),
+        ),
         Rule("unknown_item", "The item is not in the items file.", typed.in_catalogue.isnull()),
         Rule(
             "rejected_item",
@@ -66,8 +76,7 @@ def row_rules(
         ),
         Rule(
             "unparsable_timestamp",
-            "The timestamp is not a number (unix seconds, milliseconds or a position) and not "
-            "ISO 8601.",
+            "The timestamp is neither a number (a unix time or a position) nor ISO 8601.",
             ~is_blank(typed.timestamp) & typed.typed_timestamp.isnull(),
         ),
     ]

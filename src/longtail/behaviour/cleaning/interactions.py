@@ -109,9 +109,11 @@ def _weigh_kept(
 def _describe_event_types(
     interactions: ir.Table, codes: dict[str, ir.Table]
 ) -> list[dict[str, Any]]:
-    """Return the number of kept rows and the mean weight of every event type."""
+    """Return the kept rows, those of a weight above 0 and the mean weight of every event type."""
     by_type = interactions.group_by("event_type").aggregate(
-        rows=interactions.count(), weight=millionths(interactions.weight).sum()
+        rows=interactions.count(),
+        weight=millionths(interactions.weight).sum(),
+        positive_rows=(interactions.weight > 0).sum(),
     )
     by_type = decode(by_type, {"event_type": codes["event_type"]})
     found = by_type.order_by(by_type.rows.desc(), by_type.event_type).to_pyarrow().to_pylist()
@@ -119,6 +121,7 @@ def _describe_event_types(
         {
             "event_type": row["event_type"] or "",
             "rows": row["rows"],
+            "positive_rows": row["positive_rows"],
             "mean_weight": round(row["weight"] / MILLIONTHS / row["rows"], 6),
         }
         for row in found
@@ -126,7 +129,11 @@ def _describe_event_types(
 
 
 def _describe(profile: TimestampProfile) -> dict[str, Any]:
-    return {"kind": profile.kind, "calendar_share": profile.calendar_share}
+    return {
+        "kind": profile.kind,
+        "unit": profile.unit,
+        "calendar_share": profile.calendar_share,
+    }
 
 
 def _nothing_left(report: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.cleaning.columns import is_blank, stripped
+from longtail.behaviour.cleaning.columns import is_blank, is_missing, stripped
 from longtail.behaviour.cleaning.parsing import parse_number
 from longtail.behaviour.cleaning.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.texts import clean_texts
@@ -24,10 +24,12 @@ class ItemSettings:
         clean_text: whether markup, mojibake and control characters are removed from the texts.
         non_product_patterns: case-insensitive regular expressions; an item is not a product if one
             of them matches anywhere in its id or title.
+        missing_ids: texts, in lower case, that stand for a missing id.
     """
 
     clean_text: bool = True
     non_product_patterns: tuple[str, ...] = ()
+    missing_ids: tuple[str, ...] = ()
 
 
 class CleanItems(NamedTuple):
@@ -61,11 +63,19 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
         UserError: if no item is left.
     """
     content = ibis.literal("|").join([raw[name].fill_null("") for name in ITEM_COLUMNS])
+    # Of texts that are equal once joined, the lengths tell which field a separator belongs to.
+    lengths = ibis.literal("|").join(
+        [raw[name].fill_null("").length().cast("string") for name in ITEM_COLUMNS]
+    )
     filled = sum((~is_blank(raw[name])).cast("int64") for name in ITEM_COLUMNS)
-    described = raw.mutate(filled=filled, content=content)
+    described = raw.mutate(filled=filled, content=content, lengths=lengths)
     fullest_first = ibis.window(
         group_by=described.item_id,
-        order_by=[described.filled.desc(), described.content.hexdigest("md5")],
+        order_by=[
+            described.filled.desc(),
+            described.content.hexdigest("md5"),
+            described.lengths,
+        ],
     )
     ranked = described.mutate(position=ibis.row_number().over(fullest_first))
     rules = _rules(ranked, settings)
@@ -93,7 +103,11 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
 
 def _rules(ranked: ir.Table, settings: ItemSettings) -> list[Rule]:
     rules = [
-        Rule("missing_item_id", "The item has no id.", is_blank(ranked.item_id)),
+        Rule(
+            "missing_item_id",
+            "The item has no id.",
+            is_missing(ranked.item_id, settings.missing_ids),
+        ),
         Rule(
             "duplicate_item_id",
             "Another row of the same item was kept: it has at least as many filled columns.",

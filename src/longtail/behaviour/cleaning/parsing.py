@@ -13,8 +13,12 @@ TimestampKind = Literal["calendar", "ordinal", "none"]
 
 ORDINAL_LIMIT = 1e8
 """If all numbers are smaller, they are positions: as unix seconds they end in March 1973."""
-MILLISECONDS_LIMIT = 1e11
-"""Numbers from here on are milliseconds: as unix seconds they would be after the year 5000."""
+UNITS = {"seconds": 1e11, "milliseconds": 1e14, "microseconds": 1e17, "nanoseconds": 1e20}
+"""Units of unix times and the number from which the next unit begins: from 1e11 on, seconds would
+be after the year 5000, and so on."""
+SPREADSHEET_EPOCH = 25_569
+"""1970-01-01 in days since 1899-12-30, the serial numbers of spreadsheets."""
+_DAY = 86_400
 _EXACT_LIMIT = 2.0**53
 _LARGEST = sys.float_info.max
 _ZONE = r":\d{2}(?:\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
@@ -25,16 +29,19 @@ class TimestampProfile:
     """What the time column of a file holds.
 
     Attributes:
-        kind: "calendar" (unix seconds, milliseconds, ISO 8601), "ordinal" positions, or "none".
+        kind: "calendar" (unix times, ISO 8601, dates as numbers), "ordinal" positions, or "none".
         rows: rows of the file.
         calendar_rows: rows with a calendar time within the plausible bounds.
         has_text: whether some times are not numbers, and so may be ISO 8601.
+        unit: what a number is: the unit of a unix time, "spreadsheet days" (since 1899-12-30),
+            "yyyymmdd", "positions", or "fractional positions", which become their ranks.
     """
 
     kind: TimestampKind
     rows: int
     calendar_rows: int
     has_text: bool = False
+    unit: str = ""
 
     @property
     def calendar_share(self) -> float:
@@ -49,18 +56,40 @@ def parse_number(text: ir.StringValue) -> ir.FloatingValue:
     return ibis.ifelse(number.abs() <= _LARGEST, number, ibis.null("float64"))
 
 
+def parse_times(text: ir.StringColumn, profile: TimestampProfile) -> ir.IntegerColumn:
+    """Parse a whole time column as int64; null where a text is not a time.
+
+    Args:
+        text: times as read.
+        profile: what the column holds.
+    """
+    if profile.unit == "spreadsheet days":
+        return _parse_spreadsheet_days(text)
+    if profile.unit == "yyyymmdd":
+        return _parse_yyyymmdd(text)
+    if profile.unit == "fractional positions":
+        # Rounding would make different positions equal; their ranks keep the order.
+        number = parse_number(text)
+        rank = ibis.dense_rank().over(order_by=number).cast("int64")
+        return ibis.ifelse(number.isnull(), ibis.null("int64"), rank)
+    if profile.kind == "ordinal":
+        return parse_ordinal(text)
+    return parse_calendar(text, has_text=profile.has_text)
+
+
 def parse_calendar(text: ir.StringValue, *, has_text: bool = True) -> ir.IntegerValue:
-    """Parse unix seconds, unix milliseconds or ISO 8601 (UTC where no zone is given).
+    """Parse unix times of any unit or ISO 8601 (UTC where no zone is given).
 
     Args:
         text: times as read.
         has_text: whether any may be ISO 8601, which costs more to parse than everything else.
 
     Returns:
-        int64 unix seconds, rounded down; null where the text is none of the three.
+        int64 unix seconds, rounded down; null where the text is neither.
     """
-    number = _exact(parse_number(text))
-    seconds = ibis.ifelse(number.abs() >= MILLISECONDS_LIMIT, number / 1000, number)
+    number = parse_number(text)
+    scales = [(number.abs() < end, number / 1000.0**n) for n, end in enumerate(UNITS.values())]
+    seconds = ibis.cases(*scales, else_=ibis.null("float64"))
     if has_text:
         seconds = ibis.coalesce(seconds, _parse_iso(stripped(text)))
     return seconds.floor().cast("int64")
@@ -79,7 +108,8 @@ def profile_timestamps(
     Args:
         timestamp: column as read.
         kind: "calendar" or "ordinal" sets the kind; "auto" detects it: the times are positions if
-            all are numbers below 1e8.
+            all are numbers below 1e8 and neither dates written as yyyymmdd nor plausible
+            spreadsheet days.
         earliest: first plausible unix second.
         latest: last plausible unix second.
     """
@@ -91,9 +121,49 @@ def profile_timestamps(
     only_numbers = found["calendar"] == found["numbers"] > 0
     if not found["filled"]:
         return TimestampProfile("none", found["rows"], 0)
+    rows = found["rows"]
+    if kind != "ordinal" and only_numbers and found["largest"] < ORDINAL_LIMIT:
+        unit = _unit_of_dates(table, found["numbers"], earliest, latest)
+        if unit:
+            return TimestampProfile("calendar", rows, found["numbers"], unit=unit)
     if kind == "ordinal" or (kind == "auto" and only_numbers and found["largest"] < ORDINAL_LIMIT):
-        return TimestampProfile("ordinal", found["rows"], 0)
-    return TimestampProfile("calendar", found["rows"], found["plausible"] or 0, has_text)
+        number = parse_number(table.text)
+        fractions = table.aggregate(n=(number != number.floor()).sum()).to_pyarrow()["n"][0]
+        unit = "fractional positions" if fractions.as_py() else "positions"
+        return TimestampProfile("ordinal", rows, 0, unit=unit)
+    unit = " and ".join(_units(found)) or "ISO 8601"
+    return TimestampProfile("calendar", rows, found["plausible"] or 0, has_text, unit)
+
+
+def _units(found: dict[str, Any]) -> list[str]:
+    """Return the units of the smallest and the largest unix time."""
+    numbers = [abs(found[name]) for name in ("smallest", "largest") if found[name] is not None]
+    units = [next((unit for unit, end in UNITS.items() if number < end), "") for number in numbers]
+    return [unit for unit in dict.fromkeys(units) if unit]
+
+
+def _unit_of_dates(table: ir.Table, n: int, earliest: int, latest: int) -> str:
+    """Return "spreadsheet days" or "yyyymmdd" where all n small numbers are plausible ones."""
+    parsers = {"spreadsheet days": _parse_spreadsheet_days, "yyyymmdd": _parse_yyyymmdd}
+    plausible = {
+        name: parse(table.text).between(earliest, latest).sum() for name, parse in parsers.items()
+    }
+    found = table.aggregate(**plausible).to_pyarrow().to_pylist()[0]
+    return next((name for name in parsers if found[name] == n), "")
+
+
+def _parse_spreadsheet_days(text: ir.StringValue) -> ir.IntegerValue:
+    seconds = (parse_number(text) - SPREADSHEET_EPOCH) * _DAY
+    rounded = (seconds + 0.5).floor()
+    return ibis.ifelse(seconds.abs() < _EXACT_LIMIT, rounded, ibis.null(rounded.type())).cast(
+        "int64"
+    )
+
+
+def _parse_yyyymmdd(text: ir.StringValue) -> ir.IntegerValue:
+    digits = stripped(text).re_extract(r"^(\d{8})(\.0*)?$", 1)
+    date = ibis.literal("-").join([digits.substr(0, 4), digits.substr(4, 2), digits.substr(6, 2)])
+    return date.try_cast("timestamp").epoch_seconds().cast("int64")
 
 
 def _facts(table: ir.Table, earliest: int, latest: int, *, has_text: bool) -> dict[str, Any]:
@@ -103,6 +173,7 @@ def _facts(table: ir.Table, earliest: int, latest: int, *, has_text: bool) -> di
         rows=table.count(),
         filled=(~is_blank(table.text)).sum(),
         numbers=number.count(),
+        smallest=number.min(),
         largest=number.max(),
         calendar=calendar.count(),
         plausible=calendar.between(earliest, latest).sum(),

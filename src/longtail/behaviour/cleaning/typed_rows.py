@@ -9,9 +9,8 @@ from longtail.behaviour.cleaning.codes import decode, number_texts
 from longtail.behaviour.cleaning.columns import is_blank
 from longtail.behaviour.cleaning.parsing import (
     TimestampProfile,
-    parse_calendar,
     parse_number,
-    parse_ordinal,
+    parse_times,
 )
 
 NUMBERS = ("rating", "quantity", "dwell_seconds")
@@ -32,15 +31,11 @@ def type_columns(raw: ir.Table, items: ir.Table, profile: TimestampProfile) -> i
     """
     known = items.select(known_item_id=items.text, item_code=items.code, in_catalogue=items.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
-    if profile.kind == "ordinal":
-        timestamp = parse_ordinal(joined.timestamp)
-    else:
-        timestamp = parse_calendar(joined.timestamp, has_text=profile.has_text)
     return joined.mutate(
         typed_event_type=ibis.ifelse(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
         ),
-        typed_timestamp=timestamp,
+        typed_timestamp=parse_times(joined.timestamp, profile),
         **{f"typed_{name}": parse_number(joined[name]) for name in NUMBERS},
     )
 

@@ -27,10 +27,12 @@ from longtail.behaviour.splits import (
     fold_in_table,
     split_table,
 )
+from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
+MAX_NAMED_EVENTS = 10
 
 
 def clean_behaviour(
@@ -56,10 +58,14 @@ def clean_behaviour(
         raw_interactions, log_columns, required=["user_id", "item_id"], file="interactions"
     )
     items = clean_items(
-        raw_items, ItemSettings(parameters.clean_text, parameters.non_product_patterns)
+        raw_items,
+        ItemSettings(
+            parameters.clean_text, parameters.non_product_patterns, parameters.missing_ids
+        ),
     )
     settings = _interaction_settings(parameters)
     log = clean_interactions(raw_log, items.catalogue, settings)
+    _check_positive(log.report["event_types"])
     assignment = _assign(log.events, parameters)
     reason = assignment.reason
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
@@ -70,7 +76,10 @@ def clean_behaviour(
         assignment = _assign(log.events, parameters)
     assignment = replace(assignment, reason=reason)
     evaluation = count_evaluation(assignment, items.report["rows_kept"])
+    if not evaluation["users"]:
+        raise UserError(_nothing_positive(log.report["event_types"]))
     check_evaluable(evaluation)
+    logger.info("%s", _timestamps_in_words(log.report["timestamps"]))
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
     pairs, protocol = assignment.interactions, assignment.describe()
@@ -165,6 +174,42 @@ def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:
     return [plot(data_profile) for plot in PLOTS.values()]
 
 
+def _timestamps_in_words(timestamps: dict[str, Any]) -> str:
+    """Say how the times were read, and how to change that where it was a guess."""
+    kind, unit = timestamps["kind"], timestamps["unit"]
+    if kind == "none":
+        return "The interactions have no times: their order is unknown."
+    if kind == "calendar" and unit not in ("spreadsheet days", "yyyymmdd"):
+        return f"The times are calendar times ({unit})."
+    if kind == "calendar":
+        return (
+            f"The times are read as dates ({unit}). If they are positions, set the parameter "
+            "behaviour_cleaning.timestamps to ordinal."
+        )
+    return (
+        f"The times are read as {unit} in a sequence, not as dates. If they are dates, write them "
+        "as unix seconds or ISO 8601."
+    )
+
+
+def _check_positive(event_types: list[dict[str, Any]]) -> None:
+    if not any(kind["positive_rows"] for kind in event_types):
+        raise UserError(_nothing_positive(event_types))
+
+
+def _nothing_positive(event_types: list[dict[str, Any]]) -> str:
+    weights = ", ".join(
+        f"{kind['event_type'] or 'without a type'} {kind['mean_weight']:g} ({kind['rows']} rows)"
+        for kind in event_types[:MAX_NAMED_EVENTS]
+    )
+    return (
+        "No positive interaction is left to learn from: no user-item pair has a weight above 0. "
+        f"Mean weights by event type: {weights}. Change them with the parameter "
+        "behaviour_cleaning.signals or behaviour_cleaning.preset, or set both to null, so that "
+        "every pair weighs 1."
+    )
+
+
 def _interaction_settings(parameters: BehaviourCleaningParameters) -> InteractionSettings:
     last_day = parameters.latest_date or (datetime.now(UTC) + timedelta(days=1)).date()
     return InteractionSettings(
@@ -178,6 +223,7 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         k_core=parameters.k_core,
         signals=parameters.signals,
         seed=parameters.seed,
+        missing_ids=parameters.missing_ids,
     )
 
 

@@ -32,8 +32,7 @@ class InteractionsColumns(BaseModel):
     )
     timestamp: str | None = Field(
         default="timestamp",
-        description="Column of the times: unix seconds, milliseconds, ISO 8601, or positions in a "
-        "sequence.",
+        description="Column of the times: unix times, ISO 8601, or positions in a sequence.",
     )
 
     @model_validator(mode="after")
@@ -74,11 +73,17 @@ class BehaviourCleaningParameters(BaseModel):
         default=ItemsColumns(),
         description="Column names of the items file, where they differ from the defaults.",
     )
+    missing_ids: tuple[str, ...] = Field(
+        default=("nan", "none", "null", "na", "n/a", "<na>"),
+        description="Ids that stand for a missing one, in any case; rows with one are rejected. "
+        "[]: they are names like others.",
+    )
     timestamps: Literal["auto", "calendar", "ordinal"] = Field(
         default="auto",
-        description="Kind of the timestamps. calendar: unix seconds, milliseconds or ISO 8601 (UTC "
-        "where no zone is given). ordinal: positions in a sequence. auto detects it: numbers that "
-        "are all below 1e8 are ordinal.",
+        description="Kind of the timestamps. calendar: unix seconds, milliseconds, microseconds or "
+        "nanoseconds, ISO 8601 (UTC where no zone is given), days of a spreadsheet, or dates as "
+        "yyyymmdd; kept in whole seconds. ordinal: positions in a sequence, fractional ones too. "
+        "auto detects it: numbers that are all below 1e8 and not such dates are ordinal.",
     )
     earliest_date: date = Field(
         default=date(1990, 1, 1),
@@ -206,6 +211,11 @@ class BehaviourCleaningParameters(BaseModel):
                     f"'{pattern}' is not a valid regular expression: {error}"
                 ) from error
         return patterns
+
+    @field_validator("missing_ids")
+    @classmethod
+    def _ids_in_lower_case(cls, missing_ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text.lower() for text in missing_ids)
 
     @field_validator("fold_in")
     @classmethod
