@@ -13,6 +13,7 @@ from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
 from longtail.reporting.figures.profile import PLOTS
+from longtail.tracking.descriptions import rejection_tags
 
 CATALOG = Path(__file__).parents[2] / "conf/base/behaviour_cleaning/catalog.yml"
 PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
@@ -103,7 +104,7 @@ def test_all_outputs(shop):
         assert catalog.load(name).layout.title.text
 
 
-def test_the_order_of_rows_does_not_matter(shop):
+def test_the_order_of_rows_does_not_matter(shop, tmp_path):
     first = run(shop)
     shuffled = tmp_path / "again" / "shop"
     shuffled.mkdir(parents=True)
@@ -221,6 +222,50 @@ def test_pseudonyms_and_cleaning_agree_on_spaces_and_missing_ids(shop):
     ).load().to_pandas()  # fmt: skip
     assert set(table["user_id"].str.len()) == {3, 32}
     assert table["user_id"].nunique() == 11
+
+
+def test_mass_rejection_is_a_warning_and_in_the_report(shop, caplog):
+    log, items = read(shop, "interactions"), read(shop, "items").assign(price="$1,299.00")
+    log.loc[log.index[::8], "item_id"] += ".0"
+    write(shop, "interactions", log)
+    write(shop, "items", items)
+    with caplog.at_level("WARNING", logger="longtail"):
+        catalog = run(shop)
+    report = catalog.load("cleaning_report")
+    (unknown,), (price,) = (report[part]["mass_rejections"] for part in ("interactions", "items"))
+    assert (unknown["rule"], unknown["rows"], unknown["share"]) == ("unknown_item", 10, 0.125)
+    assert len(unknown["examples"]) == 3
+    assert "'.0' at the end" in unknown["likely_cause"]
+    assert (price["rule"], price["rows"], price["examples"]) == (
+        "unreadable_price", 13, ["$1,299.00"]
+    )  # fmt: skip
+    assert "unknown_item: 12.5% of the interactions file (10 rows), for example" in caplog.text
+    assert "unreadable_price: 100.0% of the items file (13 rows)" in caplog.text
+    caplog.clear()
+    silent = run(shop, "2026-01-02T00.00.00.000Z", max_rejected_share=1.0)
+    assert silent.load("cleaning_report")["items"]["mass_rejections"] == []
+    assert "unknown_item" not in caplog.text
+    shown = rejection_tags(create_pipeline(), catalog)["mass_rejections"]
+    assert shown == "items.unreadable_price 100.0%, interactions.unknown_item 12.5%"
+
+
+def test_examples_of_few_users_are_not_shown(shop):
+    log = read(shop, "interactions").assign(rating="5")
+    log.loc[log.index[:4], "rating"] = "secret of u0"
+    log.loc[log.index[4::8], "rating"] = "NA"
+    write(shop, "interactions", log)
+    (finding,) = run(shop, min_group_size=5).load("cleaning_report")["interactions"][
+        "mass_rejections"
+    ]
+    assert finding["examples"] == ["NA"]
+
+
+def test_lost_zeros_are_recognised_where_nothing_is_left(shop):
+    log, items = read(shop, "interactions"), read(shop, "items")
+    write(shop, "interactions", log.assign(item_id=log["item_id"].str.replace("i", "000")))
+    write(shop, "items", items.assign(item_id=items["item_id"].str[1:].astype(int)))
+    with pytest.raises(UserError, match=r"No interaction is left.*'00007'.*zeros in front"):
+        run(shop)
 
 
 QUANTITIES = {"interactions_columns": {"quantity": "rating", "rating": None}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,15 +26,19 @@ def tfidf_vectors(
         seed: seed of the randomised SVD (Halko, Martinsson, Tropp, 2011).
 
     Returns:
-        (n_items, at most ``dimensions``) float32; zeros for an item without a known word.
-
-    Raises:
-        ValueError: no text of a reference item contains a word.
+        (n_items, at most ``dimensions``) float32; zeros for an item without a known word, and one
+        column of zeros where no reference item has a word.
     """
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=1, dtype=np.float32)
+    if not any(map(re.compile(vectorizer.token_pattern).search, texts[reference])):
+        return np.zeros((len(texts), 1), dtype=np.float32)
     vectorizer.fit(texts[reference])
     words = vectorizer.transform(texts)
+    if words.shape[1] == 1:
+        single: NDArray[np.float32] = words.toarray().astype(np.float32)
+        return single
     size = min(dimensions, int(reference.sum()), words.shape[1])
-    svd = TruncatedSVD(size, random_state=seed).fit(words[np.flatnonzero(reference)])
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of no variance, which are unused
+        svd = TruncatedSVD(size, random_state=seed).fit(words[np.flatnonzero(reference)])
     vectors: NDArray[np.float32] = svd.transform(words).astype(np.float32)
     return vectors

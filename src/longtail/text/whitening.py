@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from longtail.arrays import Arrays
 
 PREFIX = "whitening."
+SMALLEST_DIFFERENCE = 1e-6
+"""Distance from the mean, of unit vectors in float32, below which it is rounding."""
 
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -47,19 +49,25 @@ class Whitening:
             strength: 0 keeps the variances, 1 makes all equal.
             dimensions: number of leading axes; fewer if there are fewer vectors.
 
-        Raises:
-            ValueError: there are fewer than two vectors.
+        Returns:
+            The whitening; where the vectors do not differ, one that makes every vector zero.
         """
         if len(vectors) < 2:
-            raise ValueError("Fewer than two items of the training period have a text.")
+            return cls._nothing(vectors.shape[1])
         mean = unit_length(vectors).astype(np.float64).mean(axis=0)
         centred = _centred(vectors, mean)
+        if not centred.any():
+            return cls._nothing(vectors.shape[1])
         variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
         leading = np.argsort(-variances)[: min(dimensions, len(centred))]
         leading = leading[variances[leading] > 1e-9 * variances.max()]
         # The sign of an eigenvector is arbitrary; fixed, so that results do not depend on LAPACK.
         signs = np.sign(axes[np.abs(axes[:, leading]).argmax(axis=0), leading])
         return cls(mean, axes[:, leading] * signs, variances[leading] ** (strength / 2))
+
+    @classmethod
+    def _nothing(cls, width: int) -> Whitening:
+        return cls(np.zeros(width), np.zeros((width, 1)), np.ones(1))
 
     def to_arrays(self) -> Arrays:
         """Return the whitening as named arrays."""
@@ -81,8 +89,10 @@ class Whitening:
 
 def _centred(vectors: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = unit_length(vectors).astype(np.float64) - mean
-    norms = np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    unit: NDArray[np.float64] = centred / norms
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    # A vector at the mean differs from it by rounding only, which must not become a direction.
+    known = norms > SMALLEST_DIFFERENCE
+    unit: NDArray[np.float64] = np.where(known, centred, 0) / np.where(known, norms, 1)
     return unit
 
 
@@ -104,8 +114,5 @@ def whiten(
 
     Returns:
         (n_items, at most ``dimensions``) float32 of unit length.
-
-    Raises:
-        ValueError: fewer than two reference items have a text.
     """
     return Whitening.fit(vectors[known & reference], strength, dimensions).apply(vectors, known)

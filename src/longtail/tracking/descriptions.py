@@ -71,6 +71,20 @@ def split_tags(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
     return {"protocol": content["protocol"], "split": content["fingerprint"]}
 
 
+def rejection_tags(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
+    """Return the rules that rejected many rows of the input, as a tag of the run."""
+    name = "cleaning_report"
+    if name not in pipeline.all_outputs() or not catalog[name].exists():
+        return {}
+    report = catalog[name].load()
+    findings = [
+        f"{file}.{finding['rule']} {finding['share']:.1%}"
+        for file in ("items", "interactions")
+        for finding in report[file].get("mass_rejections", [])
+    ]
+    return {"mass_rejections": ", ".join(findings)} if findings else {}
+
+
 def dataset_inputs(
     versions: Mapping[str, str], pipeline: Pipeline, catalog: DataCatalog
 ) -> list[DatasetInput]:

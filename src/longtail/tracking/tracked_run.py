@@ -21,7 +21,12 @@ from longtail.runs.records import RunRecords, has_ended, this_process
 from longtail.runs.versions import input_versions, pin_newest_complete
 from longtail.tracking.baseline import differences
 from longtail.tracking.curves import saved_curves
-from longtail.tracking.descriptions import dataset_inputs, kedro_command, split_tags
+from longtail.tracking.descriptions import (
+    dataset_inputs,
+    kedro_command,
+    rejection_tags,
+    split_tags,
+)
 from longtail.tracking.metrics import saved_artifacts, saved_metrics
 from longtail.tracking.model_registry import REGISTERED_MODEL, SERVED, log_hybrid, makes_hybrid
 from longtail.tracking.parameters import (
@@ -119,7 +124,9 @@ class TrackedRun:
         """
         version = run_params["run_id"]
         metrics = saved_metrics(pipeline, catalog) | _costs(version, records)
-        self.log(metrics=metrics, tags=split_tags(pipeline, catalog))
+        self.log(
+            metrics=metrics, tags=split_tags(pipeline, catalog) | rejection_tags(pipeline, catalog)
+        )
         for path in saved_artifacts(pipeline, catalog):
             self._client.log_artifact(self._run_id, str(path))
         reused = _reused(version, records)

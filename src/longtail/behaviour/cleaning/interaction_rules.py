@@ -38,6 +38,8 @@ class InteractionSettings:
         signals: weights of the events; None: every event weighs 1.
         seed: seed of the isolation forest.
         missing_ids: texts, in lower case, that stand for a missing id.
+        max_rejected_share: a rule that rejects a larger share of the rows is reported.
+        min_group_size: values that fewer users have are not shown as examples.
     """
 
     timestamps: Literal["auto", "calendar", "ordinal"]
@@ -51,6 +53,8 @@ class InteractionSettings:
     signals: Signals | None = None
     seed: int = 0
     missing_ids: tuple[str, ...] = ()
+    max_rejected_share: float = 0.01
+    min_group_size: int = 1
 
 
 def row_rules(

@@ -13,6 +13,7 @@ from longtail.behaviour.cleaning.interaction_rules import (
     reject_repeats,
     row_rules,
 )
+from longtail.behaviour.cleaning.mass_rejections import in_words, mass_rejections
 from longtail.behaviour.cleaning.parsing import TimestampProfile, profile_timestamps
 from longtail.behaviour.cleaning.rules import add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.typed_rows import (
@@ -78,11 +79,20 @@ def clean_interactions(
     coded, core_rules, cost = reject_outside_core(coded.cache(), codes, settings)
     rules += bot_rules + repeat_rules + core_rules
     report = count_rules(coded, rules) | {"timestamps": _describe(profile)} | cost
+    as_read = rejected_as_read(coded, codes)
+    report["mass_rejections"] = mass_rejections(
+        as_read,
+        report["rejected_by_rule"],
+        rows=report["rows_in"],
+        max_share=settings.max_rejected_share,
+        min_users=settings.min_group_size,
+        catalogue=catalogue,
+    )
     if not report["rows_kept"]:
         raise UserError(_nothing_left(report))
     events = _weigh_kept(coded, codes, settings.signals)
     report["event_types"] = _describe_event_types(events, codes)
-    rejected = add_reason(rejected_as_read(coded, codes), rules).order_by(*RAW_COLUMNS, "rule")
+    rejected = add_reason(as_read, rules).order_by(*RAW_COLUMNS, "rule")
     varying = (*coded.columns, *(["weight"] if settings.signals else []))
     order = [name for name in INTERACTION_ORDER if name in varying]
     return CleanInteractions(decode(events, codes, order), rejected, report, decode(events, codes))
@@ -138,8 +148,12 @@ def _describe(profile: TimestampProfile) -> dict[str, Any]:
 
 def _nothing_left(report: dict[str, Any]) -> str:
     counts = [f"{rule} {n}" for rule, n in report["rejected_by_rule"].items() if n]
+    causes = [in_words(finding, "interactions") for finding in report["mass_rejections"][:1]]
+    advice = causes or [
+        "Check that both files belong to the same data set and that the parameters of "
+        "behaviour_cleaning match them."
+    ]
     return (
         f"No interaction is left of the {report['rows_in']} rows of the interactions file "
-        f"(rejected: {', '.join(counts)}). Check that both files belong to the same data set and "
-        "that the parameters of behaviour_cleaning match them."
+        f"(rejected: {', '.join(counts)}). {advice[0]}"
     )

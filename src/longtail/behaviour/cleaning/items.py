@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from longtail.behaviour.cleaning.columns import is_blank, is_missing, stripped
+from longtail.behaviour.cleaning.mass_rejections import mass_rejections
 from longtail.behaviour.cleaning.parsing import parse_number
 from longtail.behaviour.cleaning.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.texts import clean_texts
@@ -25,11 +26,13 @@ class ItemSettings:
         non_product_patterns: case-insensitive regular expressions; an item is not a product if one
             of them matches anywhere in its id or title.
         missing_ids: texts, in lower case, that stand for a missing id.
+        max_rejected_share: a rule that rejects a larger share of the rows is reported.
     """
 
     clean_text: bool = True
     non_product_patterns: tuple[str, ...] = ()
     missing_ids: tuple[str, ...] = ()
+    max_rejected_share: float = 0.01
 
 
 class CleanItems(NamedTuple):
@@ -91,12 +94,13 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
             "behaviour_cleaning.items_columns.item_id to the column that holds the ids, and check "
             "the patterns of behaviour_cleaning.non_product_patterns."
         )
+    described_items = report | {"mass_rejections": _mass_rejections(classified, report, settings)}
     typed = _typed(kept)
     items, changed = _clean_texts(typed) if settings.clean_text else (typed, {})
     return CleanItems(
         items.order_by("item_id"),
         rejected.order_by(*rejected.columns),
-        report | _describe(items, kept) | {"texts_cleaned": changed},
+        described_items | _describe(items, kept) | {"texts_cleaned": changed},
         _catalogue(classified),
     )
 
@@ -123,6 +127,22 @@ def _rules(ranked: ir.Table, settings: ItemSettings) -> list[Rule]:
         reason = "The id or title matches one of the non_product_patterns."
         rules.append(Rule("non_product", reason, ibis.or_(*matches)))
     return rules
+
+
+def _mass_rejections(
+    classified: ir.Table, report: dict[str, Any], settings: ItemSettings
+) -> list[dict[str, Any]]:
+    """Report unreadable prices like a rule, although their rows are kept."""
+    unreadable = ~is_blank(classified.price) & parse_number(classified.price).isnull()
+    rule = ibis.ifelse(
+        classified.rule.isnull() & unreadable, ibis.literal("unreadable_price"), classified.rule
+    )
+    named = classified.mutate(rule=rule)
+    n = named.filter(named.rule == "unreadable_price").count().to_pyarrow().as_py()
+    counts = report["rejected_by_rule"] | {"unreadable_price": n}
+    return mass_rejections(
+        named, counts, rows=report["rows_in"], max_share=settings.max_rejected_share
+    )
 
 
 def _catalogue(classified: ir.Table) -> ir.Table:

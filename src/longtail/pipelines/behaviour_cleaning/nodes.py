@@ -14,6 +14,7 @@ from longtail.behaviour.cleaning.columns import map_columns
 from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
 from longtail.behaviour.cleaning.interactions import clean_interactions
 from longtail.behaviour.cleaning.items import ItemSettings, clean_items
+from longtail.behaviour.cleaning.mass_rejections import in_words
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
@@ -60,7 +61,10 @@ def clean_behaviour(
     items = clean_items(
         raw_items,
         ItemSettings(
-            parameters.clean_text, parameters.non_product_patterns, parameters.missing_ids
+            parameters.clean_text,
+            parameters.non_product_patterns,
+            parameters.missing_ids,
+            parameters.max_rejected_share,
         ),
     )
     settings = _interaction_settings(parameters)
@@ -75,6 +79,9 @@ def clean_behaviour(
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
         assignment = _assign(log.events, parameters)
     assignment = replace(assignment, reason=reason)
+    for file, part in (("items", items.report), ("interactions", log.report)):
+        for finding in part["mass_rejections"]:
+            logger.warning("%s", in_words(finding, file))
     evaluation = count_evaluation(assignment, items.report["rows_kept"])
     if not evaluation["users"]:
         raise UserError(_nothing_positive(log.report["event_types"]))
@@ -224,6 +231,8 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         signals=parameters.signals,
         seed=parameters.seed,
         missing_ids=parameters.missing_ids,
+        max_rejected_share=parameters.max_rejected_share,
+        min_group_size=parameters.min_group_size,
     )
 
 

@@ -134,6 +134,13 @@ class BehaviourCleaningParameters(BaseModel):
         description="Remove HTML, control characters and repeated white space from the item texts, "
         "and repair wrongly decoded characters (mojibake).",
     )
+    max_rejected_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the rows of a file. A rule that rejects more, and is not one that a "
+        "parameter asks for, is a warning with examples and the likely cause.",
+    )
     k_core: int | None = Field(
         default=None,
         ge=2,

@@ -104,13 +104,17 @@ def _encode_and_time(
 def collect_embeddings(
     item_texts: pd.DataFrame, cached: pd.DataFrame, encoded: pd.DataFrame
 ) -> Arrays:
-    """Return one vector an item in catalogue order; zeros for items without a text."""
+    """Return one vector an item in catalogue order; zeros for items without a text.
+
+    Where no item has a text, the vectors have a single dimension.
+    """
     table = pd.concat([cached, encoded]).drop_duplicates("key", keep="last")
     vectors = table.set_index("key")["vector"].reindex(item_texts["key"])
     known = vectors.notna().to_numpy()
-    dimensions = len(vectors[known].iloc[0])
+    dimensions = len(vectors[known].iloc[0]) if known.any() else 1
     embeddings = np.zeros((len(item_texts), dimensions), dtype=np.float32)
-    embeddings[known] = np.stack(vectors[known].to_list())
+    if known.any():
+        embeddings[known] = np.stack(vectors[known].to_list())
     return {"embeddings": embeddings}
 
 

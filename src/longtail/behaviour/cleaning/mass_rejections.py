@@ -1,0 +1,145 @@
+"""Rules that reject more rows than a clean file would lose: examples and the likely cause."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ibis.expr.types as ir
+
+EXAMPLES = 3
+MAX_EXAMPLE_LENGTH = 60
+MAX_COMPARED_IDS = 10_000
+_ENCODING_OF_IDS = re.compile(r"^0+(?=.)|\.0+$")
+
+COLUMNS = {
+    "missing_user_id": "user_id",
+    "missing_item_id": "item_id",
+    "unknown_item": "item_id",
+    "unparsable_timestamp": "timestamp",
+    "implausible_timestamp": "timestamp",
+    "missing_timestamp": "timestamp",
+    "invalid_rating": "rating",
+    "invalid_quantity": "quantity",
+    "invalid_dwell_seconds": "dwell_seconds",
+    "duplicate": "item_id",
+    "double_click": "item_id",
+    "duplicate_item_id": "item_id",
+    "unreadable_price": "price",
+}
+"""The column of each rule whose values are shown. Rules that a user asks for, such as a minimum
+rating, are not in it: they are meant to reject rows."""
+
+_CAUSES = {
+    "missing_user_id": "The column of the user ids is partly empty, or another column holds them.",
+    "missing_item_id": "The column of the item ids is partly empty, or another column holds them.",
+    "unparsable_timestamp": "The times have a format of their own. Write them as unix seconds or "
+    "ISO 8601 (2020-12-31T23:59:59).",
+    "implausible_timestamp": "The unit of the times is not recognised, or the parameters "
+    "behaviour_cleaning.earliest_date and latest_date leave out a part of the data.",
+    "missing_timestamp": "The column of the times is partly empty. The parameter "
+    "behaviour_cleaning.protocol=per_user keeps rows without a time.",
+    "unknown_item": "The items file is incomplete, or both files name items differently.",
+    "duplicate": "A part of the file may have been exported twice.",
+    "double_click": "The same event follows at once; the parameter "
+    "behaviour_cleaning.double_click_seconds sets how soon.",
+    "duplicate_item_id": "The items file has several rows per item, such as one per variant.",
+}
+_NUMBERS = "Numbers have digits and a decimal point only, missing ones are empty."
+
+
+def mass_rejections(
+    rejected: ir.Table,
+    counts: dict[str, int],
+    *,
+    rows: int,
+    max_share: float,
+    min_users: int = 1,
+    catalogue: ir.Table | None = None,
+) -> list[dict[str, Any]]:
+    """Return the rules that reject more than a share of the rows, the largest first.
+
+    Args:
+        rejected: rejected rows as they were read, with ``rule``.
+        counts: number of rejected rows of each rule.
+        rows: rows of the file.
+        max_share: share of the rows up to which a rule is not reported.
+        min_users: an example is shown if this many users have it; needs the column user_id.
+        catalogue: item_id of all items, for ids that differ in how they are written only.
+
+    Returns:
+        rule, rows, share, examples (the most frequent values, as read) and likely_cause of each.
+    """
+    found = []
+    for rule, n in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
+        if rule not in COLUMNS or n <= max_share * rows:
+            continue
+        of_rule = rejected.filter(rejected.rule == rule)
+        examples = _examples(of_rule, COLUMNS[rule], min_users)
+        cause = _likely_cause(rule, examples)
+        if rule == "unknown_item" and catalogue is not None:
+            cause = _difference_of_ids(of_rule, catalogue) or cause
+        found.append(
+            {
+                "rule": rule,
+                "rows": n,
+                "share": n / rows,
+                "examples": examples,
+                "likely_cause": cause,
+            }
+        )
+    return found
+
+
+def in_words(finding: dict[str, Any], file: str) -> str:
+    """Return one sentence on a mass rejection, its examples and its cause."""
+    examples = ", ".join(f"'{value}'" for value in finding["examples"])
+    shown = f", for example {examples}" if examples else ""
+    return (
+        f"{finding['rule']}: {finding['share']:.1%} of the {file} file ({finding['rows']} rows)"
+        f"{shown}. {finding['likely_cause']}"
+    )
+
+
+def _examples(of_rule: ir.Table, column: str, min_users: int) -> list[str]:
+    values = of_rule.mutate(value=of_rule[column].fill_null(""))
+    n_users = values.user_id.nunique() if "user_id" in values.columns else values.count()
+    counts = values.group_by("value").aggregate(n=values.count(), n_users=n_users)
+    common = counts.filter(counts.n_users >= min_users) if min_users > 1 else counts
+    shown = common.order_by(common.n.desc(), common.value).limit(EXAMPLES)
+    return [value[:MAX_EXAMPLE_LENGTH] for value in shown.to_pyarrow()["value"].to_pylist()]
+
+
+def _likely_cause(rule: str, examples: Sequence[str]) -> str:
+    if rule in _CAUSES:
+        return _CAUSES[rule]
+    filled = [value.strip() for value in examples if value.strip()]
+    if filled and all(re.fullmatch(r"[A-Za-z/<>.-]+", value) for value in filled):
+        return f"Words stand for missing numbers. {_NUMBERS}"
+    if filled and all(re.fullmatch(r"[-+]?\d+,\d+", value) for value in filled):
+        return f"The numbers have a decimal comma. {_NUMBERS}"
+    if any(re.search(r"\d[,'\s]\d{3}|^\D+\d|\d\s*\D+$", value) for value in filled):
+        return f"The numbers have currency signs or separators of thousands. {_NUMBERS}"
+    return f"These are not numbers. {_NUMBERS}"
+
+
+def _difference_of_ids(of_rule: ir.Table, catalogue: ir.Table) -> str:
+    """Return how unknown ids differ from those of the catalogue, "" where they are just unknown."""
+    ids = of_rule.select("item_id").distinct().order_by("item_id").limit(MAX_COMPARED_IDS)
+    unknown: list[str] = ids.to_pyarrow()["item_id"].drop_null().to_pylist()
+    known: list[str] = catalogue.select("item_id").to_pyarrow()["item_id"].drop_null().to_pylist()
+    spellings: dict[str, Callable[[str], str]] = {
+        "by zeros in front or '.0' at the end: one of the files lost or gained them when ids were "
+        "read as numbers. Write ids as text in both files": lambda text: _ENCODING_OF_IDS.sub(
+            "", text
+        ),
+        "in upper and lower case. Write them alike in both files": str.lower,
+    }
+    for difference, spelling in spellings.items():
+        written = set(map(spelling, known))
+        alike = sum(spelling(text) in written for text in unknown)
+        if 2 * alike > len(unknown):
+            return (
+                f"{alike} of {len(unknown)} unknown item ids differ from ids of the items file "
+                f"only {difference}."
+            )
+    return ""
