@@ -94,6 +94,35 @@ def test_a_column_twice_is_refused_by_name(folder, names):
         source(folder, f"{names[0]},{names[1]}\n1,2\n".encode()).load()
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_are_recognised(folder, separator):
+    content = f"item_id{separator}title\n1{separator}a,b\n".encode()
+    dataset = source(folder, content)
+    assert dataset.load().to_pandas().to_dict("list") == {"item_id": ["1"], "title": ["a,b"]}
+    assert dataset.preview()["data"] == [["1", "a,b"]]
+
+
+def test_an_index_without_a_name_is_a_column_like_others(folder):
+    frame = pd.DataFrame({"item_id": ["1"], "title": ["a"]})
+    table = source(folder, frame.to_csv().encode()).load()
+    assert table.columns == ("unnamed_1", "item_id", "title")
+    assert table.to_pandas()["item_id"].tolist() == ["1"]
+
+
+def test_a_file_in_place_of_a_folder(folder):
+    source(folder, TEXT)
+    with pytest.raises(UserError, match=r"items.csv is a file. Give the folder"):
+        SourceTableDataset(folder=str(folder / "items.csv"), stem="items").load()
+
+
+def test_padded_compression_and_long_lines_are_named(folder):
+    with pytest.raises(UserError, match="bytes after its end"):
+        source(folder, gzip.compress(TEXT) + bytes(512), "items.csv.gz").load()
+    (folder / "items.csv.gz").unlink()
+    with pytest.raises(UserError, match="a line of more than 2 MB"):
+        source(folder, TEXT + b"9," + b"x" * 3_000_000 + b"\n").load()
+
+
 ODD_NAMES = ["data[1]", "data*", "data?", "data{1}", "Anna's data", 'a "b" c', "${x}", "k=v", "[1"]
 
 
@@ -164,6 +193,11 @@ def test_another_separator(folder):
         (b"item_id,item_id\n1,2\n", "names the column 'item_id' twice"),
         (b"item_id,title\n1,a\n2,caf\xe9\n", "is not UTF-8 text: line 3 holds the byte 0xe9"),
         (b"item_id,titl\xe9\n1,a\n", "is not UTF-8 text: line 1"),
+        (b"\nitem_id,title\n1,a\n", "begins with a blank line"),
+        (b"item_id,title\r\r\n1,a\r\r\n", "CR CR LF"),
+        ("item_id,title\n1,a\n".encode("utf-16-le"), "seems to be UTF-16"),
+        ("item_id,title\n1,a\n".encode("utf-16-be"), "seems to be UTF-16"),
+        ("item_id,title\n1,a\n".encode("utf-16"), "is not UTF-8 text"),
         (b"item_id,title\n1,a\n2,b,c\n", "line 3 has 3 fields where the header has 2"),
         (b"item_id,title\n1\n", "line 2 has 1 fields where the header has 2"),
         (b'item_id,title\n1,"open\n', "not a well-formed CSV file: line 2"),

@@ -249,6 +249,20 @@ def test_mass_rejection_is_a_warning_and_in_the_report(shop, caplog):
     assert shown == "items.unreadable_price 100.0%, interactions.unknown_item 12.5%"
 
 
+def test_events_without_a_weight_of_their_own_are_named(shop, caplog):
+    log = read(shop, "interactions").assign(event_type="kauf")
+    log.loc[log.index[::2], "event_type"] = "Purchase"
+    write(shop, "interactions", log)
+    run(shop, preset="shop")
+    assert "The event types kauf have no weight of their own and count 1" in caplog.text
+
+
+def test_patterns_that_the_engine_does_not_know_are_refused():
+    for pattern in ("(?!post)age", r"(a)\1"):
+        with pytest.raises(ValidationError, match="look-ahead or back-references"):
+            BehaviourCleaningParameters(non_product_patterns=[pattern])
+
+
 def test_examples_of_few_users_are_not_shown(shop):
     log = read(shop, "interactions").assign(rating="5")
     log.loc[log.index[:4], "rating"] = "secret of u0"

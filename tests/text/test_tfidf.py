@@ -30,3 +30,16 @@ def test_later_items_do_not_change_the_fit() -> None:
 
 def test_dimensions_are_bounded_by_the_items() -> None:
     assert tfidf_vectors(TEXTS, REFERENCE, dimensions=100, seed=0).shape == (6, 4)
+
+
+@pytest.mark.parametrize("text", ["", "a", "!?", "🎈", "ball", "red ball"])
+def test_poor_texts_give_finite_vectors(text: str) -> None:
+    vectors = tfidf_vectors(pd.Series([text] * 6), REFERENCE, dimensions=4, seed=0)
+    assert vectors.shape[0] == 6
+    assert np.isfinite(vectors).all()
+    assert vectors.any() == ("ball" in text)
+
+
+def test_no_reference_item_gives_zeros() -> None:
+    vectors = tfidf_vectors(TEXTS, np.zeros(6, dtype=bool), dimensions=4, seed=0)
+    assert vectors.tolist() == [[0.0]] * 6

@@ -41,6 +41,11 @@ def test_item_without_text_is_a_zero_vector() -> None:
     assert not whiten(vectors(), known, ALL)[7].any()
 
 
-def test_too_few_texts_are_an_error() -> None:
-    with pytest.raises(ValueError, match="Fewer than two"):
-        whiten(vectors(), np.arange(50) < 1, ALL)
+@pytest.mark.parametrize("known", [0, 1])
+def test_too_few_texts_give_no_evidence(known: int) -> None:
+    assert whiten(vectors(), np.arange(50) < known, ALL).tolist() == [[0.0]] * 50
+
+
+def test_equal_texts_give_no_evidence() -> None:
+    equal = np.repeat(vectors()[:1], 50, axis=0)
+    assert not whiten(equal, ALL, ALL).any()

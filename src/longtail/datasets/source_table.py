@@ -25,6 +25,8 @@ from longtail.private_interfaces import TablePreview
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
 VERSION_LENGTH = 16
+DEFAULT_SEPARATOR = ","
+OTHER_SEPARATORS = (";", "\t", "|")
 LIST_SEPARATOR = "|"
 """Joins the elements of a Parquet list, such as the categories of an item."""
 EXACT_LIMIT = 2.0**53
@@ -49,7 +51,8 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
     Args:
         folder: Folder of the file; a relative path starts at the project's root.
         stem: File name without suffix.
-        separator: Character between the fields of a CSV file.
+        separator: Character between the fields of a CSV file; a semicolon, tab or bar is recognised
+            where the default would give a single column.
         pseudonymise: Column of the file whose ids are replaced by keyed hashes as soon as they are
             read; the key is ``pseudonym_key`` in the credentials.
         missing_ids: Texts, in lower case, that stand for a missing id and get no pseudonym.
@@ -100,7 +103,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         if path.suffix == ".parquet":
             _check_parquet(path)
         else:
-            _check_csv(path, self._separator)
+            _check_csv(path, _separator_of(path, self._separator))
         return self._read(path)
 
     def save(self, data: ir.Table) -> NoReturn:  # noqa: ARG002
@@ -122,6 +125,11 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         return [path.as_posix() if full_path else self._content_hash(path)]
 
     def _find(self) -> Path:
+        if self._folder.is_file():
+            raise SourceError(
+                f"{self._folder} is a file. Give the folder that holds {self._stem}.csv.gz, "
+                f"{self._stem}.csv or {self._stem}.parquet."
+            )
         if not self._folder.is_dir():
             raise SourceError(
                 f"The data folder {self._folder} does not exist. Give the folder that holds "
@@ -186,8 +194,9 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         name = literal_path(path.as_posix(), backend)
         if path.suffix == ".parquet":
             return _as_texts(self.connection.read_parquet(name, **_parquet_options(backend)))
-        columns = _csv_header(path, self._separator)
-        options = _csv_options(path, backend, columns, self._separator)
+        separator = _separator_of(path, self._separator)
+        columns = _csv_header(path, separator)
+        options = _csv_options(path, backend, columns, separator)
         return self.connection.read_csv(name, **options)
 
     def _exists(self) -> bool:
@@ -277,17 +286,40 @@ def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, record
 
 
+def _separator_of(path: Path, separator: str) -> str:
+    """Return the separator, or the other one that the line of column names evidently uses."""
+    if separator != DEFAULT_SEPARATOR:
+        return separator
+    header = _csv_header(path, separator)
+    if len(header) > 1:
+        return separator
+    return next((other for other in OTHER_SEPARATORS if other in header[0]), separator)
+
+
 def _csv_header(path: Path, separator: str) -> list[str]:
     try:
-        header = next((fields for _, fields in _records(path, separator)), [])
+        records = (fields for _, fields in _records(path, separator))
+        header = next(records, [])
+        blank = not any(name.strip() for name in header)
+        if blank and any(any(map(str.strip, fields)) for fields in records):
+            raise SourceError(
+                f"{path} begins with a blank line. Remove it: column names come first."
+            )
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
     except csv.Error as error:
         raise _malformed(path, 1, f"{error}") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{path} cannot be read: {error}.") from error
-    if not any(name.strip() for name in header):
+        raise _unreadable(path, error) from error
+    if any("\0" in name for name in header):
+        raise SourceError(
+            f"{path} is not UTF-8 text but seems to be UTF-16: its first line holds zero bytes. "
+            "Save the file with the encoding UTF-8."
+        )
+    if blank:
         raise SourceError(f"{path} is empty. It needs a line with column names and rows below it.")
+    # Tables that pandas wrote have an index without a name.
+    header = [name if name.strip() else f"unnamed_{n}" for n, name in enumerate(header, start=1)]
     _check_names(path, header)
     return header
 
@@ -314,10 +346,7 @@ def _check_compression(path: Path) -> None:
             while file.read(_BLOCK):
                 pass
     except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(
-            f"{path} is damaged or not gzipped and cannot be read: {error}. Copy or compress the "
-            "file again."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _check_csv(path: Path, separator: str) -> None:
@@ -364,11 +393,39 @@ def _diagnosis(path: Path, separator: str, width: int, fallback: str) -> SourceE
     except csv.Error as error:
         return _malformed(path, line + 1, f"{error}")
     except (OSError, EOFError, zlib.error) as error:
-        return SourceError(f"{path} cannot be read: {error}.")
+        return _unreadable(path, error)
+    return _fault_of_engine(path, fallback)
+
+
+def _fault_of_engine(path: Path, message: str) -> SourceError:
+    """Explain why DuckDB refuses a file that Python can read."""
+    if "maximum line size" in message.lower():
+        return SourceError(
+            f"{path} has a line of more than 2 MB. Shorten its texts, or write the file as Parquet."
+        )
+    if "GZIP" in message:
+        return SourceError(
+            f"{path} has bytes after its end, such as zeros that fill a block. Compress it again."
+        )
+    with _open(path) as file:
+        if b"\r\r\n" in file.read(_BLOCK):
+            return SourceError(
+                f"{path} ends its lines with CR CR LF, which happens when a file is converted "
+                "twice. Save it with the line ends LF or CR LF."
+            )
     return SourceError(
-        f"{path} is not a well-formed CSV file: {fallback.splitlines()[0]} "
+        f"{path} is not a well-formed CSV file: {message.splitlines()[0]} "
         "Lines that end in different ways are one cause."
     )
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
+        return SourceError(
+            f"{path} is damaged or not gzipped and cannot be read: {error}. Copy or compress the "
+            "file again."
+        )
+    return SourceError(f"{path} cannot be read: {error}.")
 
 
 def _not_utf8(path: Path) -> SourceError:

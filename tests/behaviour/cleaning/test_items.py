@@ -96,3 +96,9 @@ def test_texts_with_the_separator_do_not_depend_on_the_order_of_the_file():
             [("x|y", "z"), ("x", "y|z"), ("x|y|z", ""), ("x", "y|z")]]  # fmt: skip
     kept = {clean(*order)[0]["title"].iloc[0] for order in permutations(rows)}
     assert len(kept) == 1
+
+
+def test_prices_beyond_range_are_unreadable_and_their_rows_stay():
+    kept, _, report = clean(item("a", price="1e300"), item("b", price="9.99"))
+    assert kept["price"].fillna(0).tolist() == [0, 9.99]
+    assert report["unreadable_price"] == 1

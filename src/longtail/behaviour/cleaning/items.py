@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from longtail.behaviour.cleaning.columns import is_blank, is_missing, stripped
 from longtail.behaviour.cleaning.mass_rejections import mass_rejections
-from longtail.behaviour.cleaning.parsing import parse_number
+from longtail.behaviour.cleaning.parsing import parse_price
 from longtail.behaviour.cleaning.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.texts import clean_texts
 from longtail.errors import UserError
@@ -133,7 +133,7 @@ def _mass_rejections(
     classified: ir.Table, report: dict[str, Any], settings: ItemSettings
 ) -> list[dict[str, Any]]:
     """Report unreadable prices like a rule, although their rows are kept."""
-    unreadable = ~is_blank(classified.price) & parse_number(classified.price).isnull()
+    unreadable = ~is_blank(classified.price) & parse_price(classified.price).isnull()
     rule = ibis.ifelse(
         classified.rule.isnull() & unreadable, ibis.literal("unreadable_price"), classified.rule
     )
@@ -152,7 +152,7 @@ def _catalogue(classified: ir.Table) -> ir.Table:
 
 def _typed(kept: ir.Table) -> ir.Table:
     texts = {name: stripped(kept[name].fill_null("")) for name in TEXT_COLUMNS}
-    return kept.select("item_id", **texts, price=parse_number(kept.price))
+    return kept.select("item_id", **texts, price=parse_price(kept.price))
 
 
 def _clean_texts(items: ir.Table) -> tuple[ir.Table, dict[str, int]]:
@@ -172,7 +172,7 @@ def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
     )
     has_price = ~is_blank(kept.price)
     prices = kept.aggregate(
-        price=has_price.sum(), unreadable=(has_price & parse_number(kept.price).isnull()).sum()
+        price=has_price.sum(), unreadable=(has_price & parse_price(kept.price).isnull()).sum()
     )
     found = texts.to_pyarrow().to_pylist()[0] | prices.to_pyarrow().to_pylist()[0]
     return {

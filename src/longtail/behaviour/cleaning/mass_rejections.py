@@ -110,6 +110,11 @@ def _examples(of_rule: ir.Table, column: str, min_users: int) -> list[str]:
 
 
 def _likely_cause(rule: str, examples: Sequence[str]) -> str:
+    if rule.startswith("missing_") and rule.endswith("_id") and any(map(str.strip, examples)):
+        return (
+            "Words stand for missing ids. If they are names, take them out of the parameter "
+            "behaviour_cleaning.missing_ids."
+        )
     if rule in _CAUSES:
         return _CAUSES[rule]
     filled = [value.strip() for value in examples if value.strip()]

@@ -19,6 +19,7 @@ be after the year 5000, and so on."""
 SPREADSHEET_EPOCH = 25_569
 """1970-01-01 in days since 1899-12-30, the serial numbers of spreadsheets."""
 _DAY = 86_400
+LARGEST_PRICE = 1e12
 _EXACT_LIMIT = 2.0**53
 _LARGEST = sys.float_info.max
 _ZONE = r":\d{2}(?:\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
@@ -54,6 +55,12 @@ def parse_number(text: ir.StringValue) -> ir.FloatingValue:
     number = text.try_cast("float64")
     # NaN fails the comparison too: engines order it after infinity.
     return ibis.ifelse(number.abs() <= _LARGEST, number, ibis.null("float64"))
+
+
+def parse_price(text: ir.StringValue) -> ir.FloatingValue:
+    """Parse text as a price; null for anything else, including numbers too large for a price."""
+    number = parse_number(text)
+    return ibis.ifelse(number.abs() <= LARGEST_PRICE, number, ibis.null("float64"))
 
 
 def parse_times(text: ir.StringColumn, profile: TimestampProfile) -> ir.IntegerColumn:

@@ -18,6 +18,7 @@ from longtail.behaviour.cleaning.mass_rejections import in_words
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
+from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import (
     SPLITS,
     Assignment,
@@ -70,6 +71,7 @@ def clean_behaviour(
     settings = _interaction_settings(parameters)
     log = clean_interactions(raw_log, items.catalogue, settings)
     _check_positive(log.report["event_types"])
+    _warn_of_unlisted_events(log.report["event_types"], parameters.signals)
     assignment = _assign(log.events, parameters)
     reason = assignment.reason
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
@@ -197,6 +199,23 @@ def _timestamps_in_words(timestamps: dict[str, Any]) -> str:
         f"The times are read as {unit} in a sequence, not as dates. If they are dates, write them "
         "as unix seconds or ISO 8601."
     )
+
+
+def _warn_of_unlisted_events(event_types: list[dict[str, Any]], signals: Signals | None) -> None:
+    """Say which event types have no weight of their own, where others have one."""
+    if signals is None or not signals.event_weights:
+        return
+    listed = {name.lower() for name in signals.event_weights}
+    names = [kind["event_type"].strip() for kind in event_types]
+    unlisted = [name for name in names if name and name.lower() not in listed]
+    if unlisted:
+        logger.warning(
+            "The event types %s have no weight of their own and count %g "
+            "(behaviour_cleaning.signals.other_weight). Give them weights in "
+            "behaviour_cleaning.signals.event_weights.",
+            ", ".join(unlisted[:MAX_NAMED_EVENTS]),
+            signals.other_weight,
+        )
 
 
 def _check_positive(event_types: list[dict[str, Any]]) -> None:

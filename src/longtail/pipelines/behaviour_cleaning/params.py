@@ -4,6 +4,8 @@ import re
 from datetime import date
 from typing import Any, Literal, Self
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from longtail.behaviour.cleaning.bots import BotDetection
@@ -216,6 +218,13 @@ class BehaviourCleaningParameters(BaseModel):
             except re.error as error:
                 raise ValueError(
                     f"'{pattern}' is not a valid regular expression: {error}"
+                ) from error
+            try:
+                pc.match_substring_regex(pa.array([""]), pattern)
+            except pa.ArrowInvalid as error:
+                raise ValueError(
+                    f"'{pattern}' uses what the engine's regular expressions (RE2) do not know, "
+                    f"such as look-ahead or back-references: {error}"
                 ) from error
         return patterns
 
