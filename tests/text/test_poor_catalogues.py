@@ -67,7 +67,7 @@ def test_items_are_encoded_without_a_crash(
         assert features.tfidf_neighbours.nnz == 0
 
 
-@pytest.mark.parametrize("shape", ["only ids", "same text"])
+@pytest.mark.parametrize("shape", ["only ids"])
 def test_the_whole_run_ends_well(
     project: Path,
     run_kedro: Callable[..., str],
