@@ -33,7 +33,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTIONS = ROOT / "docs/datasets.yml"
 PLACEHOLDER = re.compile(r"^<!-- generated: (?P<table>[a-z_]+) -->$", re.MULTILINE)
 # What the configuration asks of the environment variables of a user.
-VARIABLES = {"LONGTAIL_DATA": "$LONGTAIL_DATA", "LONGTAIL_PSEUDONYM_KEY": "secret"}
+VARIABLES = {
+    "LONGTAIL_DATA": "$LONGTAIL_DATA",
+    "LONGTAIL_PSEUDONYM_KEY": "a key of the documentation",
+}
 LAYERS = (
     "raw",
     "intermediate",

@@ -1,6 +1,7 @@
 """Project settings: configuration loader and hooks."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def parameter(path: str) -> Any:
     """
     value: Any = current_parameters()
     for name in path.split("."):
-        value = value[name]
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     return value
 
 

@@ -67,6 +67,7 @@ def evaluation_page(
     comparisons: Rows,
     figures: Mapping[str, go.Figure],
     examples: Sequence[Example],
+    warnings: Sequence[str],
     k: int,
     baseline: str,
     confidence: float,
@@ -78,6 +79,7 @@ def evaluation_page(
         comparisons: rows of the comparisons with the baseline.
         figures: figures by name.
         examples: example lists of a few users.
+        warnings: sentences about the data that change how the numbers are to be read.
         k: list length of the tables.
         baseline: the model that all others are compared with.
         confidence: coverage of the intervals.
@@ -98,6 +100,7 @@ def evaluation_page(
         taste=table(leaderboard, TASTE_COLUMNS, k),
         significance=significance(comparisons, k),
         examples=examples,
+        warnings=warnings,
         k=k,
         baseline=baseline,
         confidence=f"{100 * confidence:g} %",

@@ -1,7 +1,7 @@
 """Rules that reject more rows than a clean file would lose: examples and the likely cause."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ibis.expr.types as ir
@@ -88,6 +88,15 @@ def mass_rejections(
             }
         )
     return found
+
+
+def warnings_of(cleaning_report: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each mass rejection in a cleaning report, items first."""
+    return [
+        in_words(finding, file)
+        for file in ("items", "interactions")
+        for finding in cleaning_report[file]["mass_rejections"]
+    ]
 
 
 def in_words(finding: dict[str, Any], file: str) -> str:

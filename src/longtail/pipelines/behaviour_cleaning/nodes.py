@@ -14,7 +14,7 @@ from longtail.behaviour.cleaning.columns import map_columns
 from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
 from longtail.behaviour.cleaning.interactions import clean_interactions
 from longtail.behaviour.cleaning.items import ItemSettings, clean_items
-from longtail.behaviour.cleaning.mass_rejections import in_words
+from longtail.behaviour.cleaning.mass_rejections import warnings_of
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
@@ -81,9 +81,8 @@ def clean_behaviour(
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
         assignment = _assign(log.events, parameters)
     assignment = replace(assignment, reason=reason)
-    for file, part in (("items", items.report), ("interactions", log.report)):
-        for finding in part["mass_rejections"]:
-            logger.warning("%s", in_words(finding, file))
+    for warning in warnings_of({"interactions": log.report, "items": items.report}):
+        logger.warning("%s", warning)
     evaluation = count_evaluation(assignment, items.report["rows_kept"])
     if not evaluation["users"]:
         raise UserError(_nothing_positive(log.report["event_types"]))

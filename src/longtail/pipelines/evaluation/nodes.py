@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from longtail.behaviour.cleaning.mass_rejections import warnings_of
 from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
 from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
@@ -137,6 +138,7 @@ def write_report(
     parameters: EvaluationParameters,
     leaderboard: list[Row],
     comparisons: list[Row],
+    cleaning_report: dict[str, Any],
     *,
     items: pd.DataFrame,
     item_understanding: pd.DataFrame,
@@ -172,6 +174,7 @@ def write_report(
         comparisons,
         plots,
         shown,
+        warnings_of(cleaning_report),
         parameters.primary_k,
         parameters.baseline,
         parameters.confidence,

@@ -88,6 +88,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                     "parameters": "params:evaluation",
                     "leaderboard": "leaderboard",
                     "comparisons": "comparisons",
+                    "cleaning_report": "cleaning_report",
                     "items": "items@pandas",
                     "item_understanding": "item_understanding",
                     **{
