@@ -172,7 +172,7 @@ def test_every_default_is_visible_in_the_base_environment() -> None:
 
 def differences(name: str, model: type[BaseModel], written: dict[str, Any]) -> list[str]:
     """What the YAML lacks, has too much or says otherwise than the defaults of a pydantic model."""
-    # Presets are resolved to signals; the study of ratings sets the task itself, a refit the epochs.
+    # Presets are resolved to signals; the study of ratings sets the task, a refit the epochs.
     extra = {"behaviour_cleaning": {"signal_presets"}}.get(name, set())
     absent = {"rating_study": {"task", "stop_after"}}.get(name, set())
     keys = set(written) - extra

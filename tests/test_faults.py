@@ -112,7 +112,7 @@ def test_locked_mlflow_store_costs_only_the_tracking(
 
     assert "mlflow.db: database is locked" in caplog.text
     assert "Traceback" not in caplog.text
-    assert "the run continues untracked, its results are saved" in caplog.text
+    assert "the run continues untracked; its results are saved" in caplog.text
     assert split_is_there(project)
 
 
@@ -124,7 +124,7 @@ def test_read_only_mlflow_store_costs_only_the_tracking(project: Path) -> None:
     assert code == 0, said
     assert "MLflow failed" in said
     assert "mlflow.db: attempt to write a readonly database" in said
-    assert "the run continues untracked, its results are saved" in said
+    assert "the run continues untracked; its results are saved" in said
     assert "Traceback" not in said
     assert split_is_there(project)
 

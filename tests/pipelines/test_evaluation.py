@@ -84,7 +84,10 @@ def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
     pipeline = create_pipeline(MODELS)
     understanding = ITEMS[["item_id"]].assign(keywords="oak, lamp", summary="")
-    tables = tables | {"items": ITEMS, "item_understanding": understanding}
+    report = {"items": {"mass_rejections": []}, "interactions": {"mass_rejections": []}}
+    tables = tables | {
+        "items": ITEMS, "item_understanding": understanding, "cleaning_report": report
+    }  # fmt: skip
     entries = yaml.safe_load((CONF / "evaluation/catalog.yml").read_text(encoding="utf-8"))
     for entry in entries.values():
         entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()

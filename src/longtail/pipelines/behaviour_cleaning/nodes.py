@@ -90,7 +90,9 @@ def clean_behaviour(
     logger.info("%s", _timestamps_in_words(log.report["timestamps"]))
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
-    pairs, protocol = assignment.interactions, assignment.describe()
+    # Sorted, so that equal inputs give equal files however many threads the engine uses.
+    pairs = assignment.interactions.order_by("user_id", "item_id")
+    protocol = assignment.describe()
     return log.interactions, log.rejected, items.items, items.rejected, pairs, protocol, report
 
 
