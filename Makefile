@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo data test spark-test kill-test lint docs mlflow viz lock clean
+.PHONY: help install demo data test spark-test fuzz-test kill-test lint docs mlflow viz lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(READY)  ## run the tests
 spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
 	@$(BIN)/python -m pytest tests/pipelines/test_engines.py
+
+fuzz-test: $(READY)  ## read thousands of oddly written files
+	@LONGTAIL_FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/pipelines/test_odd_inputs.py --hypothesis-show-statistics
 
 kill-test: $(READY)  ## kill a run at every node, twice, and resume it each time
 	@LONGTAIL_KILL_EVERY_NODE=1 $(BIN)/python -m pytest tests/test_killed_runs.py

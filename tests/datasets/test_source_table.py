@@ -94,9 +94,12 @@ def test_a_column_twice_is_refused_by_name(folder, names):
         source(folder, f"{names[0]},{names[1]}\n1,2\n".encode()).load()
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_other_separators_are_recognised(folder, separator):
-    content = f"item_id{separator}title\n1{separator}a,b\n".encode()
+def test_other_separators_are_recognised(folder, separator, quote):
+    rows = [["item_id", "title"], ["1", "a,b"]]
+    lines = [separator.join(f"{quote}{field}{quote}" for field in row) for row in rows]
+    content = "\n".join([*lines, ""]).encode()
     dataset = source(folder, content)
     assert dataset.load().to_pandas().to_dict("list") == {"item_id": ["1"], "title": ["a,b"]}
     assert dataset.preview()["data"] == [["1", "a,b"]]

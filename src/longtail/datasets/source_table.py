@@ -288,12 +288,17 @@ def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 def _separator_of(path: Path, separator: str) -> str:
     """Return the separator, or the other one that the line of column names evidently uses."""
-    if separator != DEFAULT_SEPARATOR:
+    if separator != DEFAULT_SEPARATOR or _n_columns(path, separator) > 1:
         return separator
-    header = _csv_header(path, separator)
-    if len(header) > 1:
-        return separator
-    return next((other for other in OTHER_SEPARATORS if other in header[0]), separator)
+    return next((other for other in OTHER_SEPARATORS if _n_columns(path, other) > 1), separator)
+
+
+def _n_columns(path: Path, separator: str) -> int:
+    """Return the number of column names, 0 where they cannot be read with this separator."""
+    try:
+        return len(_csv_header(path, separator))
+    except SourceError:
+        return 0
 
 
 def _csv_header(path: Path, separator: str) -> list[str]:
