@@ -53,7 +53,7 @@ def test_without_a_leaderboard_it_says_what_to_run(
 ) -> None:
     assert run("leaderboard", "--env", "canonical") == 1
     assert catalog["env"] == "canonical"
-    assert "run `kedro run` first" in capsys.readouterr().err
+    assert "run `kedro run --env=canonical` first" in capsys.readouterr().err
 
 
 def test_it_prints_the_newest_leaderboard(

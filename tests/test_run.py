@@ -103,7 +103,7 @@ def test_inputs_of_different_splits_are_refused(project: Path, run_kedro: RunKed
     sentence = str(refused.value)
     assert before in sentence
     assert after in sentence
-    stale = "als_baseline,item_encoding,recommenders,hybrid_scoring"
+    stale = "item_encoding,als_baseline,recommenders,hybrid_scoring"
     assert f"kedro run --env=test --pipelines={stale}" in sentence
     assert list(tracked_runs(project)) == [after, before]
 

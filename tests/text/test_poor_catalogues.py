@@ -40,7 +40,7 @@ def test_items_are_encoded_without_a_crash(
     fabricated_data: Path, tiny_encoder: Path, shape: str
 ) -> None:
     items = pd.read_csv(fabricated_data / "items.csv", dtype=str)
-    poor = SHAPES[shape](items).reindex(columns=list(ITEM_COLUMNS)).fillna("")
+    poor = SHAPES[shape](items).reindex(columns=list(ITEM_COLUMNS)).astype(object).fillna("")
     log = pd.read_csv(fabricated_data / "interactions.csv", dtype=str).assign(weight=1.0)
     training = build_histories(log, np.sort(log["user_id"].unique()), items["item_id"].to_numpy())
     parameters = ItemEncodingParameters(encoder={"model": str(tiny_encoder)}, dimensions=16)
