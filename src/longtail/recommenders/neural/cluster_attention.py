@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -214,6 +215,11 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
         n_items, owned = histories.n_items, Owned.of(histories)
         share = torch.bincount(sequences.items[examples], minlength=n_items) / max(1, len(examples))
 
+        # All batches but the last one have the same size.
+        @cache
+        def log_rates(n_choices: int) -> Tensor:
+            return self._log_rates(share.double(), n_choices, neighbours).float()
+
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             device = device_of(network)
             ends = examples[batch]
@@ -231,8 +237,8 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
                 candidates.to(device),
                 known.to(device),
             )
-            log_rate = self._log_rates(share.double(), len(items), neighbours)[candidates].float()
-            logits = logits - self.popularity_correction * log_rate.to(device)
+            log_rate = log_rates(len(items))[candidates].to(device)
+            logits = logits - self.popularity_correction * log_rate
             targets = torch.searchsorted(candidates, items)
             others = owned.others(sequences.users[ends], candidates, targets)
             logits = logits.masked_fill(others.to(device), -torch.inf)

@@ -64,23 +64,22 @@ class Owned:
     """Which items the users have, so that none of them serves as a negative.
 
     Attributes:
-        matrix: (n_users, n_items), true where the user has the item.
+        n_items: number of items.
         keys: (n,) ascending ``user * n_items + item`` of all that users have.
     """
 
-    matrix: sp.csr_array
+    n_items: int
     keys: Tensor
 
     @classmethod
     def of(cls, histories: Histories) -> Owned:
         """Return the items of all users."""
         keys = np.sort(histories.users.astype(np.int64) * histories.n_items + histories.items)
-        ones = np.ones(len(keys), dtype=np.float32)
-        return cls(histories.matrix(ones).astype(bool), torch.from_numpy(keys))
+        return cls(histories.n_items, torch.from_numpy(keys))
 
     def among(self, users: Tensor, items: Tensor) -> Tensor:
-        """Return (n, m) whether (n,) users have the (n, m) items."""
-        wanted = users[:, None] * self.matrix.shape[1] + items
+        """Return (n, m) whether (n,) users have the (n, m) items, or (m,) that all share."""
+        wanted = users[:, None] * self.n_items + items
         place = torch.searchsorted(self.keys, wanted).clamp(max=max(0, len(self.keys) - 1))
         found: Tensor = self.keys[place] == wanted
         return found
@@ -93,7 +92,7 @@ class Owned:
             items: (m,) item indices that all users share.
             targets: (n,) positions in ``items`` of the choices to be predicted.
         """
-        owned = torch.from_numpy(self.matrix[users.numpy()][:, items.numpy()].toarray())
+        owned = self.among(users, items)
         owned[torch.arange(len(users)), targets] = False
         return owned
 
