@@ -11,16 +11,27 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import cycle
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.arrays import Arrays, content_digest
 from longtail.behaviour.histories import Histories
 from longtail.errors import UserError
 from longtail.recommenders.item_features import ItemFeatures
+
+Decay = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="Weight of an item relative to the next newer one; 1: all count alike.",
+    ),
+]
+# What tuning tries in models of recent taste.
+RECENT_DECAYS = [0.5, 0.7, 0.85]
 
 
 @dataclass(frozen=True)

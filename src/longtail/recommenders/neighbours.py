@@ -7,10 +7,9 @@ from abc import abstractmethod
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
-from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.base import Decay, Recommender, TrainingData
 
 
 class NeighbourModel(Recommender):
@@ -20,12 +19,7 @@ class NeighbourModel(Recommender):
     the user; where the order of interactions is unknown, all items count alike.
     """
 
-    recency_decay: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 1.0
 
     @abstractmethod
     def graph(self, data: TrainingData) -> sp.csr_array:

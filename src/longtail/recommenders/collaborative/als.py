@@ -12,8 +12,13 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData, with_decays
-from longtail.recommenders.collaborative.factors import FactorModel, gram_of, solve_user_factors
+from longtail.recommenders.base import RECENT_DECAYS, TrainingData, with_decays
+from longtail.recommenders.collaborative.factors import (
+    FactorDecay,
+    FactorModel,
+    gram_of,
+    solve_user_factors,
+)
 
 
 class ALS(FactorModel):
@@ -27,13 +32,7 @@ class ALS(FactorModel):
     regularization: float = Field(10.0, ge=0, description="L2 penalty on the factors.")
     alpha: float = Field(10.0, gt=0, description="Confidence of an interaction of weight 1.")
     iterations: int = Field(15, ge=1, description="Alternating sweeps over users and items.")
-    recency_decay: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one when user factors are solved;"
-        " 1: all count alike.",
-    )
+    recency_decay: FactorDecay = 1.0
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],
@@ -91,17 +90,11 @@ class ALS(FactorModel):
 class RecentALS(ALS):
     """ALS whose user factors are solved from recency-weighted histories."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one when user factors are solved;"
-        " 1: all count alike.",
-    )
+    recency_decay: FactorDecay = 0.7
 
     evidence: ClassVar[str] = "what customers with similar recent taste chose"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **ALS.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(ALS.starting_points)

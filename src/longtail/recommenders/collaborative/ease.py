@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 
 from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
-from longtail.recommenders.base import Recommender, TrainingData, with_decays
+from longtail.recommenders.base import RECENT_DECAYS, Decay, Recommender, TrainingData, with_decays
 
 
 class EASE(Recommender):
@@ -32,12 +32,7 @@ class EASE(Recommender):
         ge=1,
         description="Maximum number of items with interactions; with more, the model is left out.",
     )
-    recency_decay: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 1.0
 
     evidence: ClassVar[str] = "the combination of items that you chose"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
@@ -81,17 +76,12 @@ class EASE(Recommender):
 class RecentEASE(EASE):
     """EASE on recency-weighted histories."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
 
     evidence: ClassVar[str] = "the combination of items that you chose recently"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **EASE.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(EASE.starting_points)
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
 from longtail.recommenders.base import Recommender, TrainingData, pad_rows
 
 USERS_AT_ONCE = 64
+FactorDecay = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="Weight of an item relative to the next newer one when user factors are solved;"
+        " 1: all count alike.",
+    ),
+]
 
 
 class FactorModel(Recommender):

@@ -18,7 +18,12 @@ from pydantic import Field
 
 from longtail.arrays import Arrays
 from longtail.recommenders.base import TrainingData
-from longtail.recommenders.collaborative.factors import FactorModel, gram_of, solve_user_factors
+from longtail.recommenders.collaborative.factors import (
+    FactorDecay,
+    FactorModel,
+    gram_of,
+    solve_user_factors,
+)
 
 
 class IALS(FactorModel):
@@ -32,13 +37,7 @@ class IALS(FactorModel):
     )
     unobserved_weight: float = Field(0.1, gt=0, description="Weight of pairs without interaction.")
     epochs: int = Field(12, ge=1, description="Alternating sweeps over users and items.")
-    recency_decay: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one when user factors are solved;"
-        " 1: all count alike.",
-    )
+    recency_decay: FactorDecay = 1.0
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "factors": [64, 128, 256, 384],

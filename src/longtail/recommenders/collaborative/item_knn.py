@@ -10,7 +10,7 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.item_graphs.graphs import cooccurrence_graph
-from longtail.recommenders.base import TrainingData, with_decays
+from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
 
 
@@ -47,17 +47,12 @@ class ItemKNN(NeighbourModel):
 class RecentItemKNN(ItemKNN):
     """Item neighbours by co-consumption, with recency-weighted histories."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
 
     evidence: ClassVar[str] = "how often it is chosen together with your latest items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **ItemKNN.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(ItemKNN.starting_points)
 

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData, with_decays
+from longtail.recommenders.base import RECENT_DECAYS, TrainingData, with_decays
+from longtail.recommenders.collaborative.factors import FactorDecay
 from longtail.recommenders.collaborative.ials import IALS
 
 
@@ -57,18 +58,12 @@ class FeatureIALS(IALS):
 class RecentFeatureIALS(FeatureIALS):
     """Feature-aware iALS whose user factors are solved from recency-weighted histories."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one when user factors are solved;"
-        " 1: all count alike.",
-    )
+    recency_decay: FactorDecay = 0.7
 
     evidence: ClassVar[str] = "what customers with similar recent taste chose, and its description"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **FeatureIALS.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(
         FeatureIALS.starting_points

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, content_digest
 from longtail.errors import NotApplicableError
-from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.base import RECENT_DECAYS, Decay, Recommender, TrainingData
 from longtail.recommenders.content.attributes import attribute_vectors
 from longtail.recommenders.content.text_profile import user_profiles
 from longtail.text.encoder import TextEncoder
@@ -32,12 +32,7 @@ class SemanticMatching(Recommender):
     counts it as a mismatch.
     """
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
     text_weight: float = Field(
         0.0,
         ge=0,
@@ -71,7 +66,7 @@ class SemanticMatching(Recommender):
         "text_weight": [0.0, 0.3],
         "attribute_weight": [0.0, 0.1, 0.3],
         "similarity": ["cosine", "dot"],
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
         {"text_weight": text, "attribute_weight": 0.3, "similarity": kind, "recency_decay": 0.7}

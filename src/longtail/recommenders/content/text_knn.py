@@ -10,7 +10,7 @@ from pydantic import Field
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
 from longtail.item_graphs.graphs import append_items, keep_strongest, nearer_than_weakest
-from longtail.recommenders.base import TrainingData, with_decays
+from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
 
 
@@ -52,17 +52,12 @@ class TextKNN(NeighbourModel):
 class RecentTextKNN(TextKNN):
     """Text neighbours with recency-weighted histories."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
 
     evidence: ClassVar[str] = "how similar its description is to those of your latest items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **TextKNN.search_space,
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(TextKNN.starting_points)
 
@@ -77,12 +72,7 @@ class FrozenTextKNN(RecentTextKNN):
 class TfidfKNN(TextKNN):
     """Item neighbours by the cosine of TF-IDF vectors: text without a language model."""
 
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
 
     evidence: ClassVar[str] = "the words that its description shares with your items"
     reads: ClassVar[tuple[str, ...]] = ("tfidf_neighbours",)

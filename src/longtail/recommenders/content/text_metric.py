@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.base import RECENT_DECAYS, Decay, Recommender, TrainingData
 from longtail.recommenders.content.text_profile import user_profiles
 from longtail.recommenders.neural.negatives import Owned
 from longtail.text.whitening import unit_length
@@ -34,12 +34,7 @@ class TextMetric(Recommender):
     max_steps: int = Field(1500, ge=1, description="Maximum number of batches.")
     batch_size: int = Field(1024, ge=2, description="Interactions in a batch.")
     learning_rate: float = Field(0.002, gt=0, description="Learning rate of Adam.")
-    recency_decay: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.7
     popularity_correction: float = Field(
         0.5,
         ge=0,
@@ -52,7 +47,7 @@ class TextMetric(Recommender):
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "learning_rate": (0.0005, 0.01),
-        "recency_decay": [0.5, 0.7, 0.85],
+        "recency_decay": RECENT_DECAYS,
         "popularity_correction": [0.0, 0.5, 1.0],
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import Recommender, TrainingData
+from longtail.recommenders.base import Decay, Recommender, TrainingData
 from longtail.text.whitening import unit_length
 
 
@@ -24,12 +23,7 @@ def user_profiles(
 class TextProfile(Recommender):
     """Rank items by the cosine between their language vector and the user's text profile."""
 
-    recency_decay: float = Field(
-        0.85,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.85
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
     evidence: ClassVar[str] = "how well its description fits everything you chose"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from longtail.arrays import Arrays
 from longtail.errors import NotApplicableError
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import Decay, TrainingData
 from longtail.recommenders.content.text_profile import user_profiles
 from longtail.recommenders.language_model_ranker.biases import (
     bias_ratings,
@@ -69,12 +69,7 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
     )
     profile_items: int = Field(4, ge=1, description="Latest items in the text of a user.")
     tokens_per_item: int = Field(8, ge=1, description="Leading tokens of each item text.")
-    recency_decay: float = Field(
-        0.85,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.85
     candidates: int = Field(20, ge=1, description="Content matches that are re-ranked.")
     examples: int = Field(
         3000, ge=1, description="Maximum number of training interactions, drawn at random."

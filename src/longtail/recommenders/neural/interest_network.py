@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
-from longtail.recommenders.base import TrainingData
+from longtail.recommenders.base import Decay, TrainingData
 from longtail.recommenders.neural.context import (
     CONTEXT,
     ItemContext,
@@ -96,12 +96,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout rate of the first layer.")
     length: int = Field(20, ge=1, description="Latest items of a user that are read.")
-    recency_decay: float = Field(
-        0.8,
-        gt=0,
-        le=1,
-        description="Weight of an item relative to the next newer one; 1: all count alike.",
-    )
+    recency_decay: Decay = 0.8
     recent_share: float = Field(
         0.05,
         gt=0,
