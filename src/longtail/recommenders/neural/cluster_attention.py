@@ -24,7 +24,7 @@ from longtail.recommenders.neural.context import (
     context_of_new,
 )
 from longtail.recommenders.neural.negatives import Owned, TextNeighbours
-from longtail.recommenders.neural.sequences import Sequences
+from longtail.recommenders.neural.sequences import Sequences, keep_at_random
 from longtail.recommenders.neural.training import (
     NetworkRecommender,
     Objective,
@@ -226,13 +226,12 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             items = sequences.items[ends]
             candidates = self._draw_candidates(items, n_items, neighbours, generator)
             rows, present = sequences.before(sequences.users[ends], ends, self.length)
-            kept = torch.rand(present.shape, generator=generator) >= self.dropout
-            kept[:, -1] = True
+            read = keep_at_random(present, self.dropout, generator)
             known = _context_of(candidates, items, times[ends.numpy()], context)
             age = (moments[ends][:, None] - moments[rows]).float() / DAY
             logits = network(
                 sequences.items[rows].to(device),
-                (present & kept).to(device),
+                read.to(device),
                 age.to(device),
                 candidates.to(device),
                 known.to(device),

@@ -21,7 +21,7 @@ from longtail.recommenders.neural.context import (
     context_of_new,
 )
 from longtail.recommenders.neural.negatives import Owned, TextNeighbours
-from longtail.recommenders.neural.sequences import Sequences
+from longtail.recommenders.neural.sequences import Sequences, keep_at_random
 from longtail.recommenders.neural.training import (
     NetworkRecommender,
     Objective,
@@ -160,8 +160,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
             users = sequences.users[ends]
             weights[(labels == 0) & owned.among(users, choices)] = 0
             rows, present = sequences.before(users, ends, self.length)
-            kept = torch.rand(present.shape, generator=generator) >= self.history_dropout
-            kept[:, -1] = True
+            read = keep_at_random(present, self.history_dropout, generator)
             own = (choices == items[:, None]).numpy()
             moments = np.broadcast_to(times[ends.numpy()][:, None], choices.shape)
             known = torch.from_numpy(context.at(choices.numpy(), moments, own))
@@ -169,7 +168,7 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
             profile, side = self._side(
                 vectors[sequences.items[rows]],
                 sequences.weights[rows],
-                present & kept,
+                read,
                 decay,
                 chosen,
                 known,

@@ -66,3 +66,18 @@ class Sequences:
         """Return the latest interactions of users, as ``before`` does."""
         index = torch.from_numpy(users)
         return self.before(index, self.first[index + 1], length)
+
+
+def keep_at_random(present: Tensor, dropped: float, generator: torch.Generator) -> Tensor:
+    """Return (n, L) which items of a history are read when a share is dropped.
+
+    The latest item is never dropped.
+
+    Args:
+        present: (n, L) whether there is an item, the latest last.
+        dropped: share that is dropped.
+        generator: generator of the draw.
+    """
+    kept = torch.rand(present.shape, generator=generator) >= dropped
+    kept[:, -1] = True
+    return present & kept
