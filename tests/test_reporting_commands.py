@@ -31,12 +31,11 @@ def catalog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     )
     datasets: dict[str, Any] = {"params:evaluation": parameters}
 
-    def open_catalog(env: str | None) -> _Catalog:
+    def open_project(env: str | None) -> tuple[_Catalog, RunRecords]:
         datasets["env"] = env
-        return _Catalog(datasets)
+        return _Catalog(datasets), RunRecords(tmp_path)
 
-    monkeypatch.setattr("longtail.project.open_catalog", open_catalog)
-    monkeypatch.setattr("longtail.project.open_records", lambda _: RunRecords(tmp_path))
+    monkeypatch.setattr("longtail.project.open_project", open_project)
     return datasets
 
 
@@ -67,10 +66,7 @@ def test_it_prints_the_newest_leaderboard(
 
 
 def test_it_prints_what_the_models_cost(
-    catalog: dict[str, Any],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    catalog: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     key = {"metric": "ndcg", "k": 20, "item_group": "all", "user_group": "all"}
     catalog["leaderboard"] = [{"model": name, "value": 0.125, **key} for name in ("als", "ease")]
@@ -78,7 +74,6 @@ def test_it_prints_what_the_models_cost(
     costs = {"als_model": {"fit_seconds": 12.34, "model_bytes": 5_600_000.0}}
     ancestors = {"leaderboard": {"als_model": "v1"}}
     records.write(RunRecord(version="v1", status="complete", costs=costs, ancestors=ancestors))
-    monkeypatch.setattr("longtail.project.open_records", lambda _: records)
 
     assert run("leaderboard", "--costs") == 0
 

@@ -70,11 +70,6 @@ ENVIRONMENT = click.option(
 )
 
 
-def run_command(env: str | None) -> str:
-    """Return the command that runs the pipelines of an environment."""
-    return f"kedro run --env={env}" if env else "kedro run"
-
-
 @cli.command(name="leaderboard")
 @ENVIRONMENT
 @click.option("--costs", is_flag=True, help="Print what each model costs beside its quality.")
@@ -82,15 +77,15 @@ def run_command(env: str | None) -> str:
 def leaderboard(env: str | None, costs: bool) -> None:
     """Print the newest leaderboard, or what its models cost."""
     from longtail.pipelines.evaluation.params import EvaluationParameters  # noqa: PLC0415
-    from longtail.project import open_catalog, open_records  # noqa: PLC0415
+    from longtail.project import open_project  # noqa: PLC0415
     from longtail.reporting.terminal import print_costs, print_leaderboard  # noqa: PLC0415
     from longtail.runs.costs import costs_behind  # noqa: PLC0415
-    from longtail.runs.input_checks import check_intact  # noqa: PLC0415
+    from longtail.runs.input_checks import check_intact, command  # noqa: PLC0415
 
-    catalog = open_catalog(env)
+    catalog, records = open_project(env)
     if not catalog.exists("leaderboard"):
-        raise click.ClickException(f"There is no leaderboard yet: run `{run_command(env)}` first.")
-    records = open_records(env)
+        wanted = command([], env or "")
+        raise click.ClickException(f"There is no leaderboard yet: run `{wanted}` first.")
     check_intact(["leaderboard", "comparisons"], catalog, records, env or "")
     rows = catalog.load("leaderboard")
     parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
@@ -111,17 +106,15 @@ def leaderboard(env: str | None, costs: bool) -> None:
 @errors_as_sentences()
 def data_profile(env: str | None) -> None:
     """Print the newest profile of the data."""
-    from longtail.project import open_catalog, open_records  # noqa: PLC0415
+    from longtail.project import open_project  # noqa: PLC0415
     from longtail.reporting.profile_terminal import print_profile  # noqa: PLC0415
-    from longtail.runs.input_checks import check_intact  # noqa: PLC0415
+    from longtail.runs.input_checks import check_intact, command  # noqa: PLC0415
 
-    catalog = open_catalog(env)
+    catalog, records = open_project(env)
     if not catalog.exists("data_profile"):
-        raise click.ClickException(
-            "There is no profile yet:"
-            f" run `{run_command(env)} --pipelines=behaviour_cleaning` first."
-        )
-    check_intact(["data_profile"], catalog, open_records(env), env or "")
+        wanted = command(["behaviour_cleaning"], env or "")
+        raise click.ClickException(f"There is no profile yet: run `{wanted}` first.")
+    check_intact(["data_profile"], catalog, records, env or "")
     print_profile(catalog.load("data_profile"))
 
 

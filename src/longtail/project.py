@@ -24,16 +24,20 @@ def open_catalog(
         env: the environment of the configuration; by default ``KEDRO_ENV``, else ``local``.
         load_versions: versions of datasets to load instead of the newest, by name.
     """
+    return open_project(env, load_versions)[0]
+
+
+def open_project(
+    env: str | None = None, load_versions: dict[str, str] | None = None
+) -> tuple[DataCatalog, RunRecords]:
+    """Return the catalog, as ``open_catalog`` does, and the records of the environment's runs."""
     context = _context(env)
     catalog = catalog_with_versions(context, load_versions)
     names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
-    pin_newest_complete(names - set(load_versions or {}), catalog, _records(context))
-    return catalog
-
-
-def open_records(env: str | None = None) -> RunRecords:
-    """Return the records of an environment's runs."""
-    return _records(_context(env))
+    data_root: str = context.config_loader["globals"]["data_root"]
+    records = RunRecords(settings.PROJECT_ROOT / data_root)
+    pin_newest_complete(names - set(load_versions or {}), catalog, records)
+    return catalog, records
 
 
 def mlflow_client() -> MlflowClient:
@@ -53,8 +57,3 @@ def mlflow_client() -> MlflowClient:
 
 def _context(env: str | None) -> KedroContext:
     return open_context(settings.PROJECT_ROOT, env)
-
-
-def _records(context: KedroContext) -> RunRecords:
-    data_root: str = context.config_loader["globals"]["data_root"]
-    return RunRecords(settings.PROJECT_ROOT / data_root)

@@ -213,6 +213,7 @@ def in_order(names: Iterable[str | None], registered: Mapping[str, Pipeline]) ->
 
 
 def command(pipeline_names: Iterable[str], env: str = "") -> str:
-    """Return the command that runs some pipelines in an environment."""
-    option = "" if env in ("", "local") else f" --env={env}"
-    return f"kedro run{option} --pipelines={','.join(pipeline_names)}"
+    """Return the command that runs some pipelines in an environment, the default one for none."""
+    names = ",".join(pipeline_names)
+    environment = "" if env in ("", "local") else f" --env={env}"
+    return f"kedro run{environment}" + (f" --pipelines={names}" if names else "")
