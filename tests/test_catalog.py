@@ -81,7 +81,7 @@ def test_every_entry_has_a_known_layer(entries: dict[str, Any]) -> None:
     assert {name: layer for name, layer in layers.items() if layer not in LAYERS} == {}
 
 
-@pytest.mark.parametrize("pipeline", ["__default__", "controls", "cold_start", "language_study"])
+@pytest.mark.parametrize("pipeline", ["__default__", "arms", "cold_start", "language_study"])
 def test_layers_form_no_circle(patterns: CatalogConfigResolver, pipeline: str) -> None:
     # Kedro-Viz shows no layer at all where one leads back to itself through others.
     def layer(name: str) -> str | None:

@@ -203,7 +203,7 @@ def test_a_log_without_times_runs_without_what_needs_an_order(
     gate = open_catalog(env="test")["hybrid_gate"].load()
     assert "text_knn" in gate["weights"]
     assert "sequence_transformer" not in gate["weights"]
-    run_kedro(pipelines=["controls"], params={"behaviour_cleaning": columns} | models)
+    run_kedro(pipelines=["arms"], params={"behaviour_cleaning": columns} | models)
 
 
 def test_a_run_up_to_the_lists_ends_well_without_what_is_served(

@@ -15,9 +15,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     # What fits models is imported here: the command line starts without it.
     from longtail.pipelines import (  # noqa: PLC0415
         als_baseline,
+        arms,
         behaviour_cleaning,
         cold_start,
-        controls,
         evaluation,
         hybrid_scoring,
         item_encoding,
@@ -39,7 +39,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "evaluation": evaluation.create_pipeline(models),
     }
     studies = {
-        "controls": controls.create_pipeline(models, second_encoding),
+        "arms": arms.create_pipeline(models, second_encoding),
         "cold_start": cold_start.create_pipeline(models),
         "language_study": language_study.create_pipeline(
             augmentation=parameters.augmentation_study.users > 0,

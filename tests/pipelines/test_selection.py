@@ -65,9 +65,9 @@ def test_the_baseline_is_fitted_without_being_named_twice() -> None:
 
 
 def test_the_second_encoding_is_in_the_graph_where_it_is_wanted() -> None:
-    assert "second_encoder_vectors" not in graphs("base")["controls"].datasets()
-    wanted = graphs("base", {"item_encoding": {"second_text": ["keywords"]}})["controls"]
-    assert "second_encoder_vectors" in wanted.datasets()
+    assert "second_language_vectors" not in graphs("base")["arms"].datasets()
+    wanted = graphs("base", {"item_encoding": {"second_text": ["keywords"]}})["arms"]
+    assert "second_language_vectors" in wanted.datasets()
 
 
 def parameters(changes: dict[str, Any] | None = None) -> Parameters:

@@ -1,6 +1,6 @@
 """Comparison of models: values with intervals, and differences to the baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,13 +83,35 @@ def compare_models(
         difference_ci_high, ratio, ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm,
         n_users}; plain numbers, None where undefined.
     """
-    leaderboard = _population_rows(scores, truth) + _trial_rows(trials or {}, scores, truth)
+    pairs = [(model, baseline) for model in scores if model != baseline and baseline in scores]
+    leaderboard, comparisons = compare_pairs(scores, truth, pairs, resampling)
+    trial_rows = _trial_rows(trials or {}, scores, truth)
+    return _in_order(leaderboard + trial_rows, list(scores)), comparisons
+
+
+def compare_pairs(
+    scores: dict[str, ModelScores],
+    truth: GroundTruth,
+    pairs: Sequence[tuple[str, str]],
+    resampling: Resampling,
+) -> tuple[list[Row], list[Row]]:
+    """Return the leaderboard, and the comparison of the two models of each pair.
+
+    p values are Holm-adjusted over the pairs. Rows are those of ``compare_models``.
+
+    Args:
+        scores: metrics by name of the model.
+        truth: the encoded ground truth.
+        pairs: names of a model and of the one that it is compared with, the "baseline" of the row.
+        resampling: draws, seed and confidence.
+    """
+    leaderboard = _population_rows(scores, truth)
     comparisons: list[Row] = []
     for population in _populations(truth):
         values, means = _estimate(scores, population, resampling)
         leaderboard += values
-        if baseline in scores:
-            comparisons += _compare(scores, baseline, means, population, resampling)
+        if pairs:
+            comparisons += _compare(scores, pairs, means, population, resampling)
     return _in_order(leaderboard, list(scores)), _in_order(comparisons, list(scores))
 
 
@@ -150,38 +172,35 @@ def _estimate(
 
 def _compare(
     scores: dict[str, ModelScores],
-    baseline: str,
+    pairs: Sequence[tuple[str, str]],
     draws: np.ndarray,
     population: _Population,
     resampling: Resampling,
 ) -> list[Row]:
-    others = [model for model in scores if model != baseline]
-    if not others:
-        return []
-    cells = list(scores[baseline].ranking)
-    reference = _columns(scores[baseline], cells, population.users)
-    columns = {model: _columns(scores[model], cells, population.users) for model in others}
-    differences = {model: matrix - reference for model, matrix in columns.items()}
+    cells = list(scores[pairs[0][0]].ranking)
+    named = {name for pair in pairs for name in pair}
+    columns = {name: _columns(scores[name], cells, population.users) for name in named}
+    differences = [columns[model] - columns[other] for model, other in pairs]
     p_values = _p_values(differences, population, resampling)
     p_holm = holm(p_values)
-    base_draws = draws[:, list(scores).index(baseline)]
+    places = {name: place for place, name in enumerate(scores)}
     rows: list[Row] = []
-    for place, model in enumerate(others):
-        model_draws = draws[:, list(scores).index(model)]
-        difference = percentile_interval(model_draws - base_draws, resampling.confidence)
+    for place, (model, other) in enumerate(pairs):
+        model_draws, other_draws = draws[:, places[model]], draws[:, places[other]]
+        difference = percentile_interval(model_draws - other_draws, resampling.confidence)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = percentile_interval(model_draws / base_draws, resampling.confidence)
+            ratio = percentile_interval(model_draws / other_draws, resampling.confidence)
         for group, members in enumerate(population.members()):
             means, support = _means(columns[model][members])
-            base_means, _ = _means(reference[members])
-            effects = effect_size(differences[model][members])
+            base_means, _ = _means(columns[other][members])
+            effects = effect_size(differences[place][members])
             for column in np.flatnonzero(support):
                 value, base = float(means[column]), float(base_means[column])
                 at = (group, column)
                 rows.append(
                     _key(model, cells[column], population.group_names[group])
                     | {
-                        "baseline": baseline,
+                        "baseline": other,
                         "baseline_value": base,
                         "value": value,
                         "difference": value - base,
@@ -200,10 +219,10 @@ def _compare(
 
 
 def _p_values(
-    differences: dict[str, np.ndarray], population: _Population, resampling: Resampling
+    differences: Sequence[np.ndarray], population: _Population, resampling: Resampling
 ) -> np.ndarray:
-    """Return the p values of all models, float64 (models, groups, cells)."""
-    stacked = np.concatenate(list(differences.values()), axis=1)
+    """Return the p values of all pairs, float64 (pairs, groups, cells)."""
+    stacked = np.concatenate(differences, axis=1)
     p_values = sign_flip_p_values(
         stacked, population.labels, population.n_labels, resampling.draws, resampling.seed
     )[: len(population.group_names)]

@@ -107,7 +107,7 @@ def user_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
 def item_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:
     """Return the mask of each item group, bool (n_items,)."""
     groups = {name: truth.item_group == code for code, name in enumerate(ITEM_GROUPS)}
-    return {ALL: np.ones(truth.n_items, dtype=bool), **groups}
+    return {ALL: np.ones(truth.n_items, dtype=bool), **groups, **truth.further_groups}
 
 
 def taste_group_masks(truth: GroundTruth) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """The evaluation tables as integer arrays, which all metrics work on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +31,7 @@ class GroundTruth:
         relevant_pairs: int64, sorted ``user * n_items + item`` of the distinct test pairs.
         history_pairs: int64, sorted ``user * n_items + item`` of the pairs before the test period.
         n_history_users: number of users with a history, evaluated or not.
+        further_groups: bool (n_items,) masks of further item groups, by name; they may overlap.
     """
 
     user_ids: pd.Index
@@ -40,6 +42,7 @@ class GroundTruth:
     relevant_pairs: np.ndarray
     history_pairs: np.ndarray
     n_history_users: int
+    further_groups: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_users(self) -> int:
@@ -97,6 +100,7 @@ def ground_truth(
     validation_interactions: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
+    further_groups: Mapping[str, np.ndarray] | None = None,
 ) -> GroundTruth:
     """Encode the tables of a split.
 
@@ -106,6 +110,7 @@ def ground_truth(
         validation_interactions: user_id, item_id.
         item_groups: item_id, interaction_count, item_group; the whole catalogue.
         user_groups: user_id, user_group; at least every user of the test interactions.
+        further_groups: bool (n_items,) masks of further item groups in the order of the catalogue.
 
     Raises:
         UserError: if the item or user of a test interaction is not in the group tables, or a
@@ -133,6 +138,7 @@ def ground_truth(
         relevant_pairs=np.unique(users * len(item_ids) + items),
         history_pairs=np.unique(np.concatenate(history)),
         n_history_users=int((user_group != NEW).sum()),
+        further_groups=further_groups or {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,3 +41,16 @@ class ModelSelection:
     def other_than_als(self) -> tuple[str, ...]:
         """The fitted models that the pipeline recommenders fits."""
         return tuple(name for name in self.fitted if name != ALS)
+
+    @property
+    def collaborative_sources(self) -> tuple[str, ...]:
+        """The sources that read nothing but behaviour."""
+        return tuple(name for name in self.sources if not MODELS[name].reads)
+
+    def sources_that_read(self, features: Collection[str]) -> tuple[str, ...]:
+        """The sources that read item features, and none but the given ones."""
+        return tuple(
+            name
+            for name in self.sources
+            if MODELS[name].reads and set(MODELS[name].reads) <= set(features)
+        )

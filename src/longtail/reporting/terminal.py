@@ -9,9 +9,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from longtail.metrics.arms import headlines
+
 Rows = Sequence[dict[str, Any]]
 
 _UNBOUNDED = 1000
+METRIC_NAMES = {"ndcg": "NDCG", "recall": "Recall"}
 COSTS = (("fit_seconds", 1, 1), ("milliseconds_per_user", 1, 2), ("model_bytes", 1e6, 2))
 
 
@@ -79,6 +82,42 @@ def print_leaderboard(
     """Print the leaderboard, and the summary of the hybrid below it."""
     _print(leaderboard_table(leaderboard, k, baseline))
     Console().print(comparison_summary(comparisons, k, baseline, confidence), soft_wrap=True)
+
+
+def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
+    """Print the arms, and below them each contrast with its interval and the verdict.
+
+    Args:
+        leaderboard: rows of the arms' leaderboard.
+        contrasts: rows of the contrasts.
+        k: list length.
+    """
+    _print(leaderboard_table(leaderboard, k, "no_text"))
+    table = Table(
+        title=f"What text and the language model bring at K = {k}",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1),
+    )
+    for header in ("contrast", "group", "metric", "ratio", "interval", "verdict"):
+        table.add_column(header, no_wrap=True)
+    before = ""
+    for label, row in headlines(list(contrasts), k):
+        contrast = str(row["contrast"])
+        table.add_row(
+            "" if contrast == before else contrast,
+            label,
+            METRIC_NAMES[str(row["metric"])],
+            _ratio(row["ratio"]),
+            f"{_ratio(row['ratio_ci_low'])} to {_ratio(row['ratio_ci_high'])}",
+            str(row["verdict"]),
+        )
+        before = contrast
+    _print(table)
+
+
+def _ratio(value: Any) -> str:
+    return "-" if value is None else f"x{value:.2f}"
 
 
 def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: int) -> None:

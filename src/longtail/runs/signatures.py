@@ -83,7 +83,9 @@ def models_of(node: Node, parameters: Mapping[str, Any]) -> list[type]:
 
     named = set(_names_in(parameters))
     for dataset in node.inputs:
-        if found := PARTS_OF_A_MODEL.fullmatch(without_transcoding(dataset)):
+        # The datasets of an arm carry its name before a dot.
+        name = without_transcoding(dataset).rpartition(".")[2]
+        if found := PARTS_OF_A_MODEL.fullmatch(name):
             named.update(filter(None, found.groups()))
     return [model for name, model in MODELS.items() if name in named]
 

@@ -1,1 +1,1 @@
-"""Studies of the language model: compression, controls, ratings, a judge, written reasons."""
+"""Studies: compression, vectors without language, ratings, a judge, written reasons."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+WORD = re.compile(r"\w+")
+# Texts up to this quantile of the number of words are short.
+SHORT_QUANTILE = 0.25
 
 
 def compose_item_text(items: pd.DataFrame, fields: Sequence[str], max_characters: int) -> pd.Series:
@@ -39,3 +46,23 @@ def add_understanding(
         value = understanding[column].to_numpy().astype(object)
         texts = (value + pd.Series(value != "", texts.index).map({True: ". ", False: ""})) + texts
     return texts
+
+
+def text_groups(texts: pd.Series, trained: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Return masks of the items with a short text and of those with unseen words.
+
+    Args:
+        texts: (n_items,) item texts, "" for an item without a text.
+        trained: (n_items,) items of the training period.
+
+    Returns:
+        "short_text": up to the lower quartile of the number of words, among items with a text;
+        "unseen_words": at least one word is in no text of the training period. bool (n_items,).
+    """
+    words = [set(WORD.findall(text.lower())) for text in texts]
+    counts = texts.map(lambda text: len(WORD.findall(text))).to_numpy()
+    has_text = counts > 0
+    limit = np.quantile(counts[has_text], SHORT_QUANTILE) if has_text.any() else 0
+    seen = set().union(*(found for found, known in zip(words, trained, strict=True) if known))
+    unseen = np.array([not found <= seen for found in words], dtype=bool)
+    return {"short_text": has_text & (counts <= limit), "unseen_words": unseen}

@@ -32,15 +32,15 @@ def fit_hybrid_gate(
     training: Histories,
     held_out: Histories,
     baseline: FittedModel,
-    item_features: ItemFeatures,
+    item_features: ItemFeatures | None = None,
     **sources: FittedModel,
 ) -> dict[str, Any]:
     """Learn the weight of each source and choose the tail emphasis, on validation."""
     if baseline.not_applicable:
         raise UserError(f"The baseline {baseline.name} was not fitted. {baseline.not_applicable}")
-    data = TrainingData(training, item_features, tuning.seed)
+    data = TrainingData(training, item_features or ItemFeatures(), tuning.seed)
     targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
-    usable = applicable(sources, hybrid.sources)
+    usable = applicable(sources, [name for name in hybrid.sources if name in sources])
     return fit_hybrid(usable, data, targets, baseline, hybrid, tuning.k).to_json()
 
 
@@ -51,12 +51,12 @@ def recommend_with_hybrid(
     past: Histories,
     test: pd.DataFrame,
     length: int,
-    item_features: ItemFeatures,
+    item_features: ItemFeatures | None = None,
     **sources: FittedModel,
 ) -> pd.DataFrame:
     """Return the ranked lists of all users of the test period, with the share of each source."""
-    data = TrainingData(past, item_features, tuning.seed)
-    usable = applicable(sources, hybrid.sources)
+    data = TrainingData(past, item_features or ItemFeatures(), tuning.seed)
+    usable = applicable(sources, [name for name in hybrid.sources if name in sources])
     users = indices_of_users(test, past)
     return recommend_hybrid(Hybrid.from_json(gate), usable, data, users, length, hybrid)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.hybrid_scoring.nodes import (
@@ -23,35 +25,8 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
     together = {"item_knn": "item_knn_model"} if "item_knn" in models.fitted else {}
     return Pipeline(
         [
-            Node(
-                fit_hybrid_gate,
-                inputs={
-                    "hybrid": "params:hybrid",
-                    "tuning": "params:tuning",
-                    "training": "training_histories",
-                    "held_out": "validation_histories",
-                    "baseline": f"{models.baseline}_validation_model",
-                    "item_features": "item_features",
-                    **{name: f"{name}_validation_model" for name in models.sources},
-                },
-                outputs="hybrid_gate",
-                name="fit_hybrid_gate",
-            ),
-            Node(
-                recommend_with_hybrid,
-                inputs={
-                    "hybrid": "params:hybrid",
-                    "tuning": "params:tuning",
-                    "gate": "hybrid_gate",
-                    "past": "past_histories",
-                    "test": "test_interactions@pandas",
-                    "length": "params:recommendation_length",
-                    "item_features": "item_features",
-                    **{name: f"{name}_model" for name in models.sources},
-                },
-                outputs="recommendations_hybrid",
-                name="recommend_hybrid",
-            ),
+            gate_node(models.sources, models.baseline),
+            lists_node(models.sources),
             Node(
                 explain_recommendations,
                 inputs={
@@ -77,3 +52,44 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
         namespace="hybrid_scoring",
         prefix_datasets_with_namespace=False,
     )
+
+
+def gate_node(sources: Sequence[str], baseline: str, with_text: bool = True) -> Node:
+    """Return the node that learns the gate over sources fitted on the training period."""
+    return Node(
+        fit_hybrid_gate,
+        inputs={
+            "hybrid": "params:hybrid",
+            "tuning": "params:tuning",
+            "training": "training_histories",
+            "held_out": "validation_histories",
+            "baseline": f"{baseline}_validation_model",
+            **_item_features(with_text),
+            **{name: f"{name}_validation_model" for name in sources},
+        },
+        outputs="hybrid_gate",
+        name="fit_hybrid_gate",
+    )
+
+
+def lists_node(sources: Sequence[str], with_text: bool = True) -> Node:
+    """Return the node that recommends with the refitted sources."""
+    return Node(
+        recommend_with_hybrid,
+        inputs={
+            "hybrid": "params:hybrid",
+            "tuning": "params:tuning",
+            "gate": "hybrid_gate",
+            "past": "past_histories",
+            "test": "test_interactions@pandas",
+            "length": "params:recommendation_length",
+            **_item_features(with_text),
+            **{name: f"{name}_model" for name in sources},
+        },
+        outputs="recommendations_hybrid",
+        name="recommend_hybrid",
+    )
+
+
+def _item_features(with_text: bool) -> dict[str, str]:
+    return {"item_features": "item_features"} if with_text else {}

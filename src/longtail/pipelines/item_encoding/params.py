@@ -40,10 +40,10 @@ class ItemEncodingParameters(BaseModel):
     max_characters: int = Field(600, ge=1, description="Length at which an item's text is cut.")
     encoder: EncoderParameters = EncoderParameters()
     second_encoder: EncoderParameters | None = Field(
-        None, description="Another encoder, on which the controls refit the hybrid; null: none."
+        None, description="Another encoder, which gives the arm `second_language`; null: none."
     )
     second_text: tuple[Literal["keywords", "summary"], ...] = Field(
-        (), description="What the controls add to each text in the second encoding."
+        (), description="What joins each text in the encoding of the arm `second_language`."
     )
     whitening_strength: float = Field(0.5, ge=0, le=1, description="0 none, 1 equal variances.")
     dimensions: int = Field(256, ge=2, description="Principal axes kept by the whitening.")

@@ -33,49 +33,57 @@ def model_pipeline(name: str, namespace: str) -> Pipeline:
         name: of the model.
         namespace: of its nodes, which Kedro-Viz shows as one box.
     """
-    recommender = MODELS[name]
-    items = {"item_features": "item_features"} if recommender.reads else {}
+    recommend = Node(
+        recommend_items,
+        inputs={
+            "model": f"{name}_model",
+            "tuning": "params:tuning",
+            "past": "past_histories",
+            "test": "test_interactions@pandas",
+            "length": "params:recommendation_length",
+            **_item_features(name),
+        },
+        outputs=f"recommendations_{name}",
+        name="recommend",
+    )
     return Pipeline(
-        [
-            Node(
-                tuning_step(name, recommender),
-                inputs={
-                    "settings": "params:recommenders.settings",
-                    "tuning": "params:tuning",
-                    "training": "training_histories",
-                    "held_out": "validation_histories",
-                    "checkpoints": "checkpoints",
-                    **items,
-                },
-                outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
-                name="tune",
-            ),
-            Node(
-                refit_recommender,
-                inputs={
-                    "tuned": f"{name}_validation_model",
-                    "tuning": "params:tuning",
-                    "past": "past_histories",
-                    "checkpoints": "checkpoints",
-                    **items,
-                },
-                outputs=f"{name}_model",
-                name="refit",
-            ),
-            Node(
-                recommend_items,
-                inputs={
-                    "model": f"{name}_model",
-                    "tuning": "params:tuning",
-                    "past": "past_histories",
-                    "test": "test_interactions@pandas",
-                    "length": "params:recommendation_length",
-                    **items,
-                },
-                outputs=f"recommendations_{name}",
-                name="recommend",
-            ),
-        ],
+        [*fitting_nodes(name), recommend],
         namespace=namespace,
         prefix_datasets_with_namespace=False,
     )
+
+
+def fitting_nodes(name: str) -> list[Node]:
+    """Return the nodes that tune one model on validation and refit it."""
+    return [
+        Node(
+            tuning_step(name, MODELS[name]),
+            inputs={
+                "settings": "params:recommenders.settings",
+                "tuning": "params:tuning",
+                "training": "training_histories",
+                "held_out": "validation_histories",
+                "checkpoints": "checkpoints",
+                **_item_features(name),
+            },
+            outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
+            name="tune",
+        ),
+        Node(
+            refit_recommender,
+            inputs={
+                "tuned": f"{name}_validation_model",
+                "tuning": "params:tuning",
+                "past": "past_histories",
+                "checkpoints": "checkpoints",
+                **_item_features(name),
+            },
+            outputs=f"{name}_model",
+            name="refit",
+        ),
+    ]
+
+
+def _item_features(name: str) -> dict[str, str]:
+    """Return the input of models that read item features."""
+    return {"item_features": "item_features"} if MODELS[name].reads else {}

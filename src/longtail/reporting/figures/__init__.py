@@ -1,5 +1,6 @@
 """Plotly figures of the evaluation; those of the hybrid and of the data profile lie beside them."""
 
+from longtail.reporting.figures.arms import contrasts_plot
 from longtail.reporting.figures.new_users import folding_in_plot
 from longtail.reporting.figures.popularity import exposure_plot, recall_by_popularity_plot
 from longtail.reporting.figures.quality import (
@@ -11,6 +12,7 @@ from longtail.reporting.figures.quality import (
 )
 
 __all__ = [
+    "contrasts_plot",
     "exposure_plot",
     "folding_in_plot",
     "headline_models",

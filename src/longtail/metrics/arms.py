@@ -1,0 +1,71 @@
+"""Contrasts between arms: what the language model brings, and what text brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from longtail.metrics.leaderboard import Row
+
+# What each pair of arms answers: the first arm against the second.
+CONTRASTS: dict[tuple[str, str], str] = {
+    ("language", "tfidf"): "language in place of TF-IDF",
+    ("tfidf_and_language", "tfidf"): "language added to TF-IDF",
+    ("tfidf_and_language", "no_text"): "text against none",
+}
+# What is shown of a contrast: label, metric, item group, user group.
+HEADLINES = (
+    ("all", "ndcg", "all", "all"),
+    ("tail items", "recall", "tail", "all"),
+    ("cold items", "recall", "cold", "all"),
+    ("quiet users", "ndcg", "all", "quiet"),
+    ("short texts", "recall", "short_text", "all"),
+    ("unseen words", "recall", "unseen_words", "all"),
+)
+METRICS = ("ndcg", "recall", "ndcg_warm_only", "recall_warm_only")
+SIGNIFICANCE = 0.05
+
+
+def contrast_table(comparisons: Sequence[Row]) -> list[Row]:
+    """Return the comparisons of the contrasts in NDCG and recall, each with a verdict in words.
+
+    Args:
+        comparisons: rows of ``compare_pairs`` over the pairs of ``CONTRASTS``.
+
+    Returns:
+        the rows with "contrast", the question, and "verdict": "higher", "lower" or "not different"
+        by the Holm-adjusted p value.
+    """
+    return [
+        {
+            "contrast": CONTRASTS[str(row["model"]), str(row["baseline"])],
+            **row,
+            "verdict": verdict(row),
+        }
+        for row in comparisons
+        if row["metric"] in METRICS
+    ]
+
+
+def verdict(row: Row) -> str:
+    """Say whether a difference can be told from chance, and which way it goes."""
+    p_value, difference = row["p_holm"], row["difference"]
+    if p_value is None or difference is None or float(p_value) >= SIGNIFICANCE:
+        return "not different"
+    return "higher" if float(difference) > 0 else "lower"
+
+
+def headlines(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
+    """Return the label and the row of each contrast that is shown, contrast by contrast.
+
+    Args:
+        contrasts: rows of ``contrast_table``.
+        k: list length.
+    """
+    return [
+        (label, row)
+        for contrast in CONTRASTS.values()
+        for label, metric, item_group, user_group in HEADLINES
+        for row in contrasts
+        if (row["contrast"], row["metric"], row["k"]) == (contrast, metric, k)
+        and (row["item_group"], row["user_group"]) == (item_group, user_group)
+    ]

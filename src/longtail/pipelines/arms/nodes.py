@@ -1,0 +1,169 @@
+"""Nodes of the arms: other vectors, their views, one table of contrasts."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import scipy.sparse as sp
+
+from longtail.arrays import Arrays
+from longtail.behaviour.histories import Histories
+from longtail.hybrid.parameters import HybridParameters
+from longtail.metrics.arms import CONTRASTS, contrast_table
+from longtail.metrics.leaderboard import Resampling, Row, compare_pairs, drop_small_groups
+from longtail.metrics.scoring import score_model
+from longtail.metrics.tables import ground_truth
+from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.item_encoding.nodes import (
+    collect_embeddings,
+    encode_new_texts,
+    neighbours_of,
+    text_neighbour_ndcg,
+    whiten_embeddings,
+)
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.registry import MODELS
+from longtail.recommenders.validation import validation_targets
+from longtail.reporting import terminal
+from longtail.reporting.figures import contrasts_plot
+from longtail.studies.control_vectors import random_vectors_of_same_spectrum, shuffled_vectors
+from longtail.text.encoder import TextEncoder
+from longtail.text.item_text import add_understanding, text_groups
+from longtail.tuning.search import TuningParameters
+
+logger = logging.getLogger(__name__)
+
+# What an arm can give to a source; a source that reads more is left out of all arms.
+VIEWS = frozenset({"vectors", "text_neighbours", "frozen_neighbours", "tfidf_neighbours"})
+
+
+def shuffle_vectors(language_vectors: Arrays, tuning: TuningParameters) -> Arrays:
+    """Give every item the language vector of another."""
+    return {"vectors": shuffled_vectors(language_vectors["vectors"], tuning.seed)}
+
+
+def draw_random_vectors(language_vectors: Arrays, tuning: TuningParameters) -> Arrays:
+    """Draw vectors with the spectrum of the language vectors."""
+    return {"vectors": random_vectors_of_same_spectrum(language_vectors["vectors"], tuning.seed)}
+
+
+def encode_with_second_encoder(
+    parameters: ItemEncodingParameters,
+    item_texts: pd.DataFrame,
+    item_understanding: pd.DataFrame,
+    cached: pd.DataFrame,
+    train: pd.DataFrame,
+) -> tuple[pd.DataFrame, Arrays, sp.csr_array, dict[str, Any]]:
+    """Encode and whiten the item texts a second time, in another way.
+
+    The encoder is the second one where it is set, and keywords or summaries join the texts where
+    the parameter ``second_text`` says so.
+
+    Returns:
+        Keys and vectors of the new texts, the whitened vectors, the word pieces of the texts, and
+        how long the encoding took.
+    """
+    encoder = parameters.second_encoder or parameters.encoder
+    second = parameters.model_copy(update={"encoder": encoder})
+    text = add_understanding(item_texts["text"], item_understanding, parameters.second_text)
+    texts = item_texts.assign(text=text, key=TextEncoder(encoder).text_keys(text))
+    encoded, speed = encode_new_texts(texts, texts.iloc[:0], cached, second)
+    embeddings = collect_embeddings(texts, cached, encoded)
+    word_pieces = TextEncoder(encoder).word_pieces(text.tolist())
+    return encoded, whiten_embeddings(embeddings, texts, train, second), word_pieces, speed
+
+
+def build_views(
+    tuning: TuningParameters,
+    parameters: ItemEncodingParameters,
+    training: Histories,
+    held_out: Histories,
+    frozen: Arrays,
+    adapted: Arrays,
+    other_frozen: Arrays | None = None,
+    other_adapted: Arrays | None = None,
+) -> ItemFeatures:
+    """Return the three views that an arm has of the item texts, under the names of the hybrid.
+
+    ``text_neighbours`` are those of the frozen or the adapted vectors, whichever find the better
+    neighbours on validation; ``frozen_neighbours`` those of the frozen vectors. In the place of the
+    TF-IDF neighbours of the hybrid stand the better ones of a second representation, if the arm has
+    one, else those of the adapted vectors: every arm has as many views as any other.
+    """
+    targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
+
+    def better(one: Arrays, two: Arrays) -> tuple[Arrays, sp.csr_array]:
+        found = [(v, neighbours_of(v["vectors"], parameters)[0]) for v in (one, two)]
+        return max(
+            found, key=lambda view: text_neighbour_ndcg(view[1], training, targets, tuning.k)
+        )
+
+    chosen, graph = better(frozen, adapted)
+    third = neighbours_of(adapted["vectors"], parameters)[0]
+    if other_frozen is not None and other_adapted is not None:
+        third = better(other_frozen, other_adapted)[1]
+    return ItemFeatures(
+        vectors=chosen["vectors"],
+        text_neighbours=graph,
+        frozen_neighbours=neighbours_of(frozen["vectors"], parameters)[0],
+        tfidf_neighbours=third,
+    )
+
+
+def compare_arms(
+    parameters: EvaluationParameters,
+    test_interactions: pd.DataFrame,
+    train_interactions: pd.DataFrame,
+    validation_interactions: pd.DataFrame,
+    item_groups: pd.DataFrame,
+    user_groups: pd.DataFrame,
+    item_texts: pd.DataFrame,
+    **arms: pd.DataFrame,
+) -> tuple[list[Row], list[Row]]:
+    """Return the leaderboard of the arms, and the contrasts between pairs of them.
+
+    Besides head, tail and cold items there are items with short texts, and items with a word that
+    no text of the training period has.
+    """
+    trained = item_texts["item_id"].isin(train_interactions["item_id"]).to_numpy()
+    truth = ground_truth(
+        test_interactions,
+        train_interactions,
+        validation_interactions,
+        item_groups,
+        user_groups,
+        text_groups(item_texts["text"], trained),
+    )
+    scores = {arm: score_model(lists, truth, parameters.ks) for arm, lists in arms.items()}
+    pairs = [(arm, other) for arm, other in CONTRASTS if {arm, other} <= scores.keys()]
+    resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
+    leaderboard, comparisons = (
+        drop_small_groups(rows, parameters.min_group_size)
+        for rows in compare_pairs(scores, truth, pairs, resampling)
+    )
+    return leaderboard, contrast_table(comparisons)
+
+
+def plot_contrasts(arms_contrasts: list[Row], parameters: EvaluationParameters) -> go.Figure:
+    """Draw the ratio of each contrast with its interval, by group."""
+    return contrasts_plot(arms_contrasts, parameters.primary_k, parameters.confidence)
+
+
+def show_arms(
+    arms_leaderboard: list[Row],
+    arms_contrasts: list[Row],
+    parameters: EvaluationParameters,
+    hybrid: HybridParameters,
+) -> None:
+    """Print the arms and their contrasts to the terminal, and which sources no arm has."""
+    terminal.print_arms(arms_leaderboard, arms_contrasts, parameters.primary_k)
+    left_out = [name for name in hybrid.sources if not set(MODELS[name].reads) <= VIEWS]
+    if left_out:
+        logger.warning(
+            "Left out of all arms, since they read more than vectors and neighbours: %s.",
+            ", ".join(left_out),
+        )
