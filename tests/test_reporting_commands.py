@@ -60,7 +60,7 @@ def test_it_prints_the_newest_leaderboard(
 ) -> None:
     key = {"metric": "ndcg", "k": 20, "item_group": "all", "user_group": "all"}
     catalog["leaderboard"] = [{"model": "als", "value": 0.125, **key}]
-    catalog["comparisons"] = []
+    catalog["headlines"] = []
     assert run("leaderboard") == 0
     assert "0.1250" in capsys.readouterr().out
 

@@ -86,7 +86,7 @@ def leaderboard(env: str | None, costs: bool) -> None:
     if not catalog.exists("leaderboard"):
         wanted = command([], env or "")
         raise click.ClickException(f"There is no leaderboard yet: run `{wanted}` first.")
-    check_intact(["leaderboard", "comparisons"], catalog, records, env or "")
+    check_intact(["leaderboard", "headlines"], catalog, records, env or "")
     rows = catalog.load("leaderboard")
     parameters = EvaluationParameters.model_validate(catalog.load("params:evaluation"))
     if costs:
@@ -95,10 +95,8 @@ def leaderboard(env: str | None, costs: bool) -> None:
         found = costs_behind("leaderboard", version, records)
         print_costs(rows, found, parameters.primary_k)
     else:
-        comparisons = catalog.load("comparisons")
-        print_leaderboard(
-            rows, comparisons, parameters.primary_k, parameters.baseline, parameters.confidence
-        )
+        headlines = catalog.load("headlines")
+        print_leaderboard(rows, headlines, parameters.primary_k, parameters.baseline)
 
 
 @cli.command(name="data-profile")

@@ -121,7 +121,7 @@ def test_leaderboard_has_the_documented_fields(results: dict[str, Any]) -> None:
 
 
 def test_comparison_by_hand(results: dict[str, Any]) -> None:
-    row = _row(results["comparisons"], **_key("hybrid", "recall", 3))
+    row = _row(results["comparisons"], baseline="als", **_key("hybrid", "recall", 3))
     # The hybrid finds everything, the baseline 2/3, 0 and 0.
     assert row["value"] == pytest.approx(1.0)
     assert row["baseline_value"] == pytest.approx(2 / 9)
@@ -140,7 +140,9 @@ def test_identical_models_do_not_differ(results: dict[str, Any]) -> None:
 
 
 def test_ratio_to_zero_is_undefined(results: dict[str, Any]) -> None:
-    row = _row(results["comparisons"], **_key("hybrid", "recall", 2, "tail", "quiet"))
+    row = _row(
+        results["comparisons"], baseline="als", **_key("hybrid", "recall", 2, "tail", "quiet")
+    )
     assert row["baseline_value"] == 0.0
     assert row["ratio"] is row["ratio_ci_low"] is row["ratio_ci_high"] is None
 
@@ -197,3 +199,24 @@ def test_values_of_small_groups_can_be_left_out(results: dict[str, Any]) -> None
     assert {row["user_group"] for row in rows if row["n_users"] == 1} >= {"new"}
     shown = drop_small_groups(rows, 2)
     assert shown == [row for row in rows if row["user_group"] != "new" and row["n_users"] > 1]
+
+
+def test_the_hybrid_is_compared_with_every_model_once(results: dict[str, Any]) -> None:
+    pairs = {(row["model"], row["baseline"]) for row in results["comparisons"]}
+    assert pairs == {("hybrid", "als"), ("twin", "als"), ("hybrid", "twin")}
+    keys = [
+        tuple(
+            row[name] for name in ("model", "baseline", "metric", "k", "item_group", "user_group")
+        )
+        for row in results["comparisons"]
+    ]
+    assert len(keys) == len(set(keys))
+
+
+def test_p_values_are_adjusted_within_each_family(results: dict[str, Any]) -> None:
+    key = _key("hybrid", "recall", 3)
+    with_twin = _row(results["comparisons"], baseline="twin", **key)
+    with_als = _row(results["comparisons"], baseline="als", **key)
+    # One comparison of the hybrid beside the baseline's; two with the baseline. The twin is als.
+    assert with_twin["p_holm"] == with_twin["p_value"] == with_als["p_value"]
+    assert with_als["p_holm"] == min(1.0, 2 * float(with_als["p_value"] or 0))

@@ -25,7 +25,10 @@ def page() -> str:
     entries = [Entry("Cats & <dogs>", "pets, fur", "tail", True)]
     example = Example("u1", 3, 1, entries, entries, {"als": entries})
     plots = {"leaderboard_plot": ALL["leaderboard"](), "lift_plot": ALL["lift"]()}
-    return evaluation_page(_leaderboard(), [], plots, [example], ["half <lost>"], 20, "als", 0.95)
+    headlines = ["The hybrid against the <best>."]
+    return evaluation_page(
+        _leaderboard(), [], headlines, plots, [example], ["half <lost>"], 20, "als", 0.95
+    )
 
 
 def test_the_page_is_self_contained(page: str) -> None:
@@ -42,6 +45,10 @@ def test_titles_are_escaped(page: str) -> None:
 
 def test_warnings_about_the_data_stand_before_the_first_table(page: str) -> None:
     assert page.index("<li>half &lt;lost&gt;</li>") < page.index("<h2>Which model")
+
+
+def test_the_headlines_stand_before_the_first_table(page: str) -> None:
+    assert page.index("<li>The hybrid against the &lt;best&gt;.</li>") < page.index("<h2>Which")
 
 
 def test_the_best_of_a_column_is_marked_by_the_direction_of_its_metric() -> None:

@@ -21,13 +21,15 @@ def _rows(cold: bool = False) -> list[dict[str, Any]]:
     return [{"k": 20, **dict(zip(names, row, strict=True))} for row in rows]
 
 
-def _comparisons(**changes: float | None) -> list[dict[str, Any]]:
-    row = {
-        "model": "hybrid", "baseline": "als", "metric": "recall", "k": 20, "user_group": "all",
-        "baseline_value": 0.1, "value": 0.15, "ratio": 1.5, "ratio_ci_low": 1.25,
-        "ratio_ci_high": 1.8,
-    }  # fmt: skip
-    return [row | {"item_group": group} | changes for group in ("head", "tail")]
+def _headlines() -> list[dict[str, Any]]:
+    row = {"metric": "recall", "ratio": 1.5, "ratio_ci_low": 1.25, "ratio_ci_high": 1.8}
+    return [
+        row
+        | {"against": "baseline", "measure": "tail items", "baseline": "als", "verdict": "higher"},
+        row
+        | {"against": "best with text", "measure": "tail items", "baseline": "l3ae"}
+        | {"verdict": "not different", "ratio": None, "ratio_ci_low": None},
+    ]
 
 
 def _text(rows: list[dict[str, Any]], width: int = 110) -> str:
@@ -59,7 +61,7 @@ def test_a_narrow_terminal_does_not_truncate_numbers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    terminal.print_leaderboard(_rows(cold=True), _comparisons(), 20, "als", 0.95)
+    terminal.print_leaderboard(_rows(cold=True), _headlines(), 20, "als")
     assert "…" not in capsys.readouterr().out
 
 
@@ -73,26 +75,21 @@ def test_the_best_value_is_bold() -> None:
     assert [cell.style for cell in cells] == ["", "bold"]
 
 
-def test_summary_names_tail_and_head_with_intervals() -> None:
-    assert terminal.comparison_summary(_comparisons(), 20, "als", 0.95) == (
-        "hybrid against als: tail Recall@20 +50.0 % (95 % interval +25.0 % to +80.0 %),"
-        " head Recall@20 +50.0 % (95 % interval +25.0 % to +80.0 %)."
-    )
-
-
-def test_summary_without_a_ratio_gives_the_values() -> None:
-    line = terminal.comparison_summary(
-        _comparisons(ratio=None, baseline_value=0.0), 20, "als", 0.95
-    )
-    assert "tail Recall@20 0.0000 → 0.1500" in line
-
-
-def test_summary_without_comparisons_is_empty() -> None:
-    assert terminal.comparison_summary([], 20, "als", 0.95) == ""
-
-
-def test_printing_writes_table_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.print_leaderboard(_rows(), _comparisons(), 20, "als", 0.95)
+def test_the_hybrid_stands_beside_its_strongest_rivals(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_leaderboard(_rows(), _headlines(), 20, "als")
     output = capsys.readouterr().out
     assert output.count("NDCG@20") == 1
-    assert output.count("hybrid against als") == 1
+    first, second = (line.split() for line in output.splitlines() if "Recall, tail" in line)
+    assert first == [
+        "baseline",
+        "Recall,",
+        "tail",
+        "items",
+        "als",
+        "x1.50",
+        "x1.25",
+        "to",
+        "x1.80",
+        "higher",
+    ]
+    assert second[-8:] == ["items", "l3ae", "-", "-", "to", "x1.80", "not", "different"]

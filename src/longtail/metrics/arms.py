@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from longtail.metrics.headlines import verdict
 from longtail.metrics.leaderboard import Row
 
 # What each pair of arms answers: the first arm against the second.
@@ -13,7 +14,7 @@ CONTRASTS: dict[tuple[str, str], str] = {
     ("tfidf_and_language", "no_text"): "text against none",
 }
 # What is shown of a contrast: label, metric, item group, user group.
-HEADLINES = (
+GROUPS = (
     ("all", "ndcg", "all", "all"),
     ("tail items", "recall", "tail", "all"),
     ("cold items", "recall", "cold", "all"),
@@ -22,7 +23,6 @@ HEADLINES = (
     ("unseen words", "recall", "unseen_words", "all"),
 )
 METRICS = ("ndcg", "recall", "ndcg_warm_only", "recall_warm_only")
-SIGNIFICANCE = 0.05
 
 
 def contrast_table(comparisons: Sequence[Row]) -> list[Row]:
@@ -46,16 +46,8 @@ def contrast_table(comparisons: Sequence[Row]) -> list[Row]:
     ]
 
 
-def verdict(row: Row) -> str:
-    """Say whether a difference can be told from chance, and which way it goes."""
-    p_value, difference = row["p_holm"], row["difference"]
-    if p_value is None or difference is None or float(p_value) >= SIGNIFICANCE:
-        return "not different"
-    return "higher" if float(difference) > 0 else "lower"
-
-
-def headlines(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
-    """Return the label and the row of each contrast that is shown, contrast by contrast.
+def shown_rows(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
+    """Return the label and the row of what is shown of each contrast, contrast by contrast.
 
     Args:
         contrasts: rows of ``contrast_table``.
@@ -64,7 +56,7 @@ def headlines(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
     return [
         (label, row)
         for contrast in CONTRASTS.values()
-        for label, metric, item_group, user_group in HEADLINES
+        for label, metric, item_group, user_group in GROUPS
         for row in contrasts
         if (row["contrast"], row["metric"], row["k"]) == (contrast, metric, k)
         and (row["item_group"], row["user_group"]) == (item_group, user_group)

@@ -25,6 +25,8 @@ from longtail.metrics.tables import NEW, USER_GROUPS, GroundTruth
 
 Row = dict[str, str | int | float | None]
 
+HYBRID = "hybrid"
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -63,11 +65,12 @@ def compare_models(
     resampling: Resampling,
     trials: Mapping[str, int] | None = None,
 ) -> tuple[list[Row], list[Row]]:
-    """Return the leaderboard, and the comparisons of all other models with the baseline.
+    """Return the leaderboard, and comparisons: all with the baseline, the hybrid with all.
 
     Models are resampled together, so intervals of differences and ratios are paired. p values are
-    Holm-adjusted over the models, for each metric, k, item group and user group. Rows without any
-    user with a value are left out; without scores of the baseline there are no comparisons.
+    Holm-adjusted over the comparisons with the baseline, and apart from them over those of the
+    hybrid with the other models, for each metric, k, item group and user group. Rows without any
+    user with a value are left out; without scores of the baseline nothing is compared with it.
 
     Args:
         scores: metrics by name of the model.
@@ -83,8 +86,10 @@ def compare_models(
         difference_ci_high, ratio, ratio_ci_low, ratio_ci_high, effect_size, p_value, p_holm,
         n_users}; plain numbers, None where undefined.
     """
-    pairs = [(model, baseline) for model in scores if model != baseline and baseline in scores]
-    leaderboard, comparisons = compare_pairs(scores, truth, pairs, resampling)
+    against_baseline = [(m, baseline) for m in scores if m != baseline and baseline in scores]
+    of_hybrid = [(HYBRID, m) for m in scores if m not in (HYBRID, baseline) and HYBRID in scores]
+    families = [against_baseline, of_hybrid if baseline != HYBRID else []]
+    leaderboard, comparisons = compare_pairs(scores, truth, families, resampling)
     trial_rows = _trial_rows(trials or {}, scores, truth)
     return _in_order(leaderboard + trial_rows, list(scores)), comparisons
 
@@ -92,17 +97,17 @@ def compare_models(
 def compare_pairs(
     scores: dict[str, ModelScores],
     truth: GroundTruth,
-    pairs: Sequence[tuple[str, str]],
+    families: Sequence[Sequence[tuple[str, str]]],
     resampling: Resampling,
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard, and the comparison of the two models of each pair.
 
-    p values are Holm-adjusted over the pairs. Rows are those of ``compare_models``.
+    p values are Holm-adjusted over the pairs of a family. Rows are those of ``compare_models``.
 
     Args:
         scores: metrics by name of the model.
         truth: the encoded ground truth.
-        pairs: names of a model and of the one that it is compared with, the "baseline" of the row.
+        families: pairs of names: a model, and the "baseline" that it is compared with.
         resampling: draws, seed and confidence.
     """
     leaderboard = _population_rows(scores, truth)
@@ -110,8 +115,8 @@ def compare_pairs(
     for population in _populations(truth):
         values, means = _estimate(scores, population, resampling)
         leaderboard += values
-        if pairs:
-            comparisons += _compare(scores, pairs, means, population, resampling)
+        if any(families):
+            comparisons += _compare(scores, families, means, population, resampling)
     return _in_order(leaderboard, list(scores)), _in_order(comparisons, list(scores))
 
 
@@ -172,17 +177,19 @@ def _estimate(
 
 def _compare(
     scores: dict[str, ModelScores],
-    pairs: Sequence[tuple[str, str]],
+    families: Sequence[Sequence[tuple[str, str]]],
     draws: np.ndarray,
     population: _Population,
     resampling: Resampling,
 ) -> list[Row]:
+    pairs = [pair for family in families for pair in family]
     cells = list(scores[pairs[0][0]].ranking)
     named = {name for pair in pairs for name in pair}
     columns = {name: _columns(scores[name], cells, population.users) for name in named}
     differences = [columns[model] - columns[other] for model, other in pairs]
     p_values = _p_values(differences, population, resampling)
-    p_holm = holm(p_values)
+    ends = np.cumsum([len(family) for family in families])
+    p_holm = np.concatenate([holm(part) for part in np.split(p_values, ends[:-1])])
     places = {name: place for place, name in enumerate(scores)}
     rows: list[Row] = []
     for place, (model, other) in enumerate(pairs):

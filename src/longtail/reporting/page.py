@@ -65,6 +65,7 @@ TASTE_COLUMNS = [
 def evaluation_page(
     leaderboard: Rows,
     comparisons: Rows,
+    headlines: Sequence[str],
     figures: Mapping[str, go.Figure],
     examples: Sequence[Example],
     warnings: Sequence[str],
@@ -77,6 +78,7 @@ def evaluation_page(
     Args:
         leaderboard: rows of the leaderboard.
         comparisons: rows of the comparisons with the baseline.
+        headlines: sentences on the hybrid and its strongest rivals.
         figures: figures by name.
         examples: example lists of a few users.
         warnings: sentences about the data that change how the numbers are to be read.
@@ -100,6 +102,7 @@ def evaluation_page(
         taste=table(leaderboard, TASTE_COLUMNS, k),
         significance=significance(comparisons, k),
         examples=examples,
+        headlines=headlines,
         warnings=warnings,
         k=k,
         baseline=baseline,

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from longtail.metrics.arms import headlines
+from longtail.metrics.arms import shown_rows
 
 Rows = Sequence[dict[str, Any]]
 
@@ -50,38 +50,22 @@ def leaderboard_table(leaderboard: Rows, k: int, baseline: str) -> Table:
     return table
 
 
-def comparison_summary(
-    comparisons: Rows, k: int, baseline: str, confidence: float, model: str = "hybrid"
-) -> str:
-    """Summarise in one line how a model changes tail and head recall against the baseline.
+def print_leaderboard(leaderboard: Rows, headlines: Rows, k: int, baseline: str) -> None:
+    """Print the leaderboard, and below it the hybrid against its strongest rivals.
 
     Args:
-        comparisons: rows of the comparisons.
+        leaderboard: rows of the leaderboard.
+        headlines: rows of the headlines.
         k: list length.
-        baseline: the model that it is compared with.
-        confidence: coverage of the intervals.
-        model: the model that the line is about.
-
-    Returns:
-        The sentence, "" if the two were not compared.
+        baseline: the model that the ratios of the leaderboard refer to.
     """
-    parts = [
-        f"{group} Recall@{k} {_change(row, confidence)}"
-        for group in ("tail", "head")
-        for row in comparisons
-        if (row["model"], row["baseline"], row["metric"], row["k"])
-        == (model, baseline, "recall", k)
-        and (row["item_group"], row["user_group"]) == (group, "all")
-    ]
-    return f"{model} against {baseline}: {', '.join(parts)}." if parts else ""
-
-
-def print_leaderboard(
-    leaderboard: Rows, comparisons: Rows, k: int, baseline: str, confidence: float
-) -> None:
-    """Print the leaderboard, and the summary of the hybrid below it."""
     _print(leaderboard_table(leaderboard, k, baseline))
-    Console().print(comparison_summary(comparisons, k, baseline, confidence), soft_wrap=True)
+    rows = [
+        (str(row["against"]), f"{METRIC_NAMES[row['metric']]}, {row['measure']}", row)
+        for row in headlines
+    ]
+    if rows:
+        _print(_verdicts(f"The hybrid at K = {k}", ("against the", "metric"), rows, rival=True))
 
 
 def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
@@ -93,27 +77,36 @@ def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
         k: list length.
     """
     _print(leaderboard_table(leaderboard, k, "no_text"))
-    table = Table(
-        title=f"What text and the language model bring at K = {k}",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1),
-    )
-    for header in ("contrast", "group", "metric", "ratio", "interval", "verdict"):
+    rows = [
+        (str(row["contrast"]), f"{METRIC_NAMES[str(row['metric'])]}, {label}", row)
+        for label, row in shown_rows(list(contrasts), k)
+    ]
+    title = f"What text and the language model bring at K = {k}"
+    _print(_verdicts(title, ("contrast", "metric"), rows))
+
+
+def _verdicts(
+    title: str,
+    headers: tuple[str, str],
+    rows: Sequence[tuple[str, str, Mapping[str, Any]]],
+    rival: bool = False,
+) -> Table:
+    """Return comparisons with ratio, interval and verdict; a repeated first cell stays empty."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1))
+    for header in (*headers, *(["rival"] if rival else []), "ratio", "interval", "verdict"):
         table.add_column(header, no_wrap=True)
     before = ""
-    for label, row in headlines(list(contrasts), k):
-        contrast = str(row["contrast"])
+    for first, second, row in rows:
         table.add_row(
-            "" if contrast == before else contrast,
-            label,
-            METRIC_NAMES[str(row["metric"])],
+            "" if first == before else first,
+            second,
+            *([str(row["baseline"])] if rival else []),
             _ratio(row["ratio"]),
             f"{_ratio(row['ratio_ci_low'])} to {_ratio(row['ratio_ci_high'])}",
             str(row["verdict"]),
         )
-        before = contrast
-    _print(table)
+        before = first
+    return table
 
 
 def _ratio(value: Any) -> str:
@@ -243,11 +236,3 @@ def _cell(by_model: dict[str, float], model: str, baseline: str) -> Text:
     if reference and model != baseline:
         cell.append(f"\nx{value / reference:.2f}", style="dim not bold")
     return cell
-
-
-def _change(row: dict[str, Any], confidence: float) -> str:
-    low, high = row["ratio_ci_low"], row["ratio_ci_high"]
-    if row["ratio"] is None or low is None or high is None:
-        return f"{row['baseline_value']:.4f} → {row['value']:.4f}"
-    change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (row["ratio"], low, high))
-    return f"{change} ({100 * confidence:g} % interval {low} to {high})"

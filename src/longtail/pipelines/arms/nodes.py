@@ -143,7 +143,7 @@ def compare_arms(
     resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
     leaderboard, comparisons = (
         drop_small_groups(rows, parameters.min_group_size)
-        for rows in compare_pairs(scores, truth, pairs, resampling)
+        for rows in compare_pairs(scores, truth, [pairs], resampling)
     )
     return leaderboard, contrast_table(comparisons)
 

@@ -35,10 +35,16 @@ def create_pipeline(models: ModelSelection, second_encoding: bool) -> Pipeline:
         second_encoding: whether there is an arm with a second encoding of the items.
     """
     arms = ARMS | ({SECOND: (SECOND,)} if second_encoding else {})
-    around = _vectors(second_encoding) + _comparison(list(arms))
+    vectors, comparison = (
+        Pipeline(part, namespace=namespace, prefix_datasets_with_namespace=False)
+        for namespace, part in (
+            ("vectors_of_arms", _vectors(second_encoding)),
+            ("comparison_of_arms", _comparison(list(arms))),
+        )
+    )
     return sum(
         (_arm(arm, representations, models) for arm, representations in arms.items()),
-        start=Pipeline(around, namespace="arms", prefix_datasets_with_namespace=False),
+        start=vectors + comparison,
     )
 
 

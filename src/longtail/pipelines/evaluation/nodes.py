@@ -9,10 +9,13 @@ import plotly.graph_objects as go
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
 from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
+from longtail.metrics.headlines import headlines as headlines_of
+from longtail.metrics.headlines import in_words
 from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.recommenders.registry import MODELS
 from longtail.reporting import examples, figures, terminal
 from longtail.reporting.page import evaluation_page
 
@@ -28,7 +31,7 @@ def evaluate_models(
     language_vectors: dict[str, np.ndarray],
     **results: pd.DataFrame | list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Row], list[Row]]:
-    """Score the recommendations of every model and compare them with the baseline.
+    """Score the recommendations of every model and compare them in pairs.
 
     Args:
         parameters: what is measured and how.
@@ -98,16 +101,16 @@ def plot_lift(
     """Draw recall relative to the baseline by item group and user group."""
     return figures.lift_plot(
         leaderboard,
-        comparisons,
+        _against_baseline(comparisons, parameters),
         parameters.primary_k,
         parameters.confidence,
-        _headlines(leaderboard, parameters),
+        _shown_models(leaderboard, parameters),
     )
 
 
 def plot_metric_by_k(leaderboard: list[Row], parameters: EvaluationParameters) -> go.Figure:
     """Draw NDCG, recall and tail recall by list length."""
-    models = _headlines(leaderboard, parameters)
+    models = _shown_models(leaderboard, parameters)
     return figures.metric_by_k_plot(leaderboard, parameters.primary_k, models)
 
 
@@ -115,7 +118,7 @@ def plot_recall_by_popularity(
     per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
     """Draw recall by popularity decile of the relevant item."""
-    models = _headlines(leaderboard, parameters)
+    models = _shown_models(leaderboard, parameters)
     return figures.recall_by_popularity_plot(per_item_metrics, parameters.primary_k, models)
 
 
@@ -123,7 +126,7 @@ def plot_exposure(
     per_item_metrics: pd.DataFrame, leaderboard: list[Row], parameters: EvaluationParameters
 ) -> go.Figure:
     """Draw the Lorenz curve of the exposure of each model."""
-    models = _headlines(leaderboard, parameters)
+    models = _shown_models(leaderboard, parameters)
     return figures.exposure_plot(per_item_metrics, parameters.primary_k, models)
 
 
@@ -138,6 +141,7 @@ def write_report(
     parameters: EvaluationParameters,
     leaderboard: list[Row],
     comparisons: list[Row],
+    headlines: list[Row],
     cleaning_report: dict[str, Any],
     *,
     items: pd.DataFrame,
@@ -171,7 +175,8 @@ def write_report(
     )
     return evaluation_page(
         leaderboard,
-        comparisons,
+        _against_baseline(comparisons, parameters),
+        in_words(headlines, parameters.primary_k, parameters.confidence),
         plots,
         shown,
         warnings_of(cleaning_report),
@@ -181,18 +186,22 @@ def write_report(
     )
 
 
+def name_strongest_rivals(comparisons: list[Row], parameters: EvaluationParameters) -> list[Row]:
+    """Set the hybrid beside the baseline, the best model without text and the best with text."""
+    reads_text = [name for name, model in MODELS.items() if model.reads]
+    return headlines_of(comparisons, parameters.primary_k, parameters.baseline, reads_text)
+
+
 def show_leaderboard(
-    leaderboard: list[Row], comparisons: list[Row], parameters: EvaluationParameters
+    leaderboard: list[Row], headlines: list[Row], parameters: EvaluationParameters
 ) -> None:
-    """Print the leaderboard to the terminal."""
-    terminal.print_leaderboard(
-        leaderboard,
-        comparisons,
-        parameters.primary_k,
-        parameters.baseline,
-        parameters.confidence,
-    )
+    """Print the leaderboard and the headlines to the terminal."""
+    terminal.print_leaderboard(leaderboard, headlines, parameters.primary_k, parameters.baseline)
 
 
-def _headlines(leaderboard: list[Row], parameters: EvaluationParameters) -> list[str]:
+def _against_baseline(comparisons: list[Row], parameters: EvaluationParameters) -> list[Row]:
+    return [row for row in comparisons if row["baseline"] == parameters.baseline]
+
+
+def _shown_models(leaderboard: list[Row], parameters: EvaluationParameters) -> list[str]:
     return figures.headline_models(leaderboard, parameters.primary_k, parameters.baseline)

@@ -41,6 +41,12 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                 name="evaluate_models",
             ),
             Node(
+                nodes.name_strongest_rivals,
+                inputs=["comparisons", "params:evaluation"],
+                outputs="headlines",
+                name="name_strongest_rivals",
+            ),
+            Node(
                 nodes.plot_leaderboard,
                 inputs=["leaderboard", "params:evaluation"],
                 outputs="leaderboard_plot",
@@ -88,6 +94,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                     "parameters": "params:evaluation",
                     "leaderboard": "leaderboard",
                     "comparisons": "comparisons",
+                    "headlines": "headlines",
                     "cleaning_report": "cleaning_report",
                     "items": "items@pandas",
                     "item_understanding": "item_understanding",
@@ -105,7 +112,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
             ),
             Node(
                 nodes.show_leaderboard,
-                inputs=["leaderboard", "comparisons", "params:evaluation"],
+                inputs=["leaderboard", "headlines", "params:evaluation"],
                 outputs=None,
                 name="show_leaderboard",
             ),

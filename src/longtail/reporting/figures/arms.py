@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from longtail.metrics.arms import CONTRASTS, HEADLINES, headlines
+from longtail.metrics.arms import CONTRASTS, GROUPS, shown_rows
 from longtail.reporting.figures.style import Rows, base_figure, marker, percent
 
 
@@ -17,7 +17,7 @@ def contrasts_plot(contrasts: Rows, k: int, confidence: float) -> go.Figure:
         k: list length.
         confidence: coverage of the intervals.
     """
-    shown = [(label, row) for label, row in headlines(list(contrasts), k) if row["ratio"]]
+    shown = [(label, row) for label, row in shown_rows(list(contrasts), k) if row["ratio"]]
     figure = base_figure(
         f"What text and the language model bring (K = {k}, {percent(confidence)} intervals)",
         "ratio of the first arm to the second (NDCG or Recall)",
@@ -46,7 +46,7 @@ def contrasts_plot(contrasts: Rows, k: int, confidence: float) -> go.Figure:
             hovertemplate="%{y}: x%{x:.3f}, %{customdata}<extra>%{fullData.name}</extra>",
         )
     figure.add_vline(x=1, line={"color": "#444444", "dash": "dot"})
-    labels = [label for label, *_ in HEADLINES]
+    labels = [label for label, *_ in GROUPS]
     figure.update_layout(scattermode="group")
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1])
     return figure
