@@ -5,13 +5,14 @@ import scipy.sparse as sp
 from pydantic import ValidationError
 from tests.recommenders.worlds import histories_of, taste_world
 
+from longtail.arrays import Arrays
 from longtail.hybrid.candidates import standardise
 from longtail.hybrid.fitting import fit_hybrid
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
 from longtail.hybrid.ranking import recommend_hybrid
-from longtail.hybrid.tail_emphasis import choose_tail_emphasis, contains
-from longtail.recommenders.base import TrainingData
+from longtail.hybrid.tail_emphasis import choose_tail_emphasis, contains, is_dominated
+from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.collaborative.als import ALS
 from longtail.recommenders.collaborative.item_knn import ItemKNN
 from longtail.recommenders.content.text_knn import TextKNN
@@ -19,6 +20,16 @@ from longtail.recommenders.fitted_model import FittedModel
 from longtail.recommenders.validation import ValidationTargets, validation_targets
 
 PARAMETERS = HybridParameters(sources=("als", "item_knn", "text_knn"), candidates_per_source=10)
+
+
+class Oracle(Recommender):
+    """Scores that are given."""
+
+    def fit(self, data: TrainingData) -> Arrays:  # noqa: ARG002
+        return {}
+
+    def score(self, arrays: Arrays, data: TrainingData, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        return arrays["scores"][users]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +108,7 @@ def test_more_emphasis_moves_the_lists_to_rarer_items(world) -> None:
     counts = dict(zip(data.histories.item_ids, data.histories.item_counts(), strict=True))
     means = []
     for emphasis in (0.0, 3.0):
-        emphasised = Hybrid(hybrid.gate, emphasis, hybrid.front)
+        emphasised = Hybrid(hybrid.gate, emphasis, hybrid.front, hybrid.alone)
         table = recommend_hybrid(emphasised, sources, data, targets.users, 10, PARAMETERS)
         means.append(table["item_id"].map(counts).mean())
     assert means[1] < means[0]
@@ -146,7 +157,7 @@ def test_rule_takes_the_best_tail_that_keeps_quality_and_head() -> None:
         point(0.2, 0.198, 0.019, 0.14),
         point(0.3, 0.150, 0.030, 0.20),
     ]
-    assert choose_tail_emphasis(front, one_user(front), PARAMETERS) == 0.1
+    assert choose_tail_emphasis(front, one_user(front), PARAMETERS, {}) == 0.1
 
 
 def test_rule_does_not_pay_for_a_tail_that_may_be_chance() -> None:
@@ -158,15 +169,52 @@ def test_rule_does_not_pay_for_a_tail_that_may_be_chance() -> None:
     # Against the highest: the lowest misses 0.4 of every user, the second 0.16 of one in four,
     # which is 0.04 with a standard error of 0.16 * sqrt(3 / 16) / 2 = 0.035.
     tail = np.array([[0.1, 0.1, 0.1, 0.1], [0.34, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
-    assert choose_tail_emphasis(front, tail, PARAMETERS) == 0.2
+    assert choose_tail_emphasis(front, tail, PARAMETERS, {}) == 0.2
     # Missed by one user and gained by another it is 0.02 with a standard error of 0.04.
     tail[1] = [0.34, 0.5, 0.5, 0.58]
-    assert choose_tail_emphasis(front, tail, PARAMETERS) == 0.1
+    assert choose_tail_emphasis(front, tail, PARAMETERS, {}) == 0.1
 
 
 def test_rule_keeps_most_of_the_head_where_none_is_safe() -> None:
     front = [point(0.0, 0.2, -0.01, 0.1), point(0.1, 0.2, -0.02, 0.2)]
-    assert choose_tail_emphasis(front, one_user(front), PARAMETERS) == 0.0
+    assert choose_tail_emphasis(front, one_user(front), PARAMETERS, {}) == 0.0
+
+
+def test_rule_leaves_out_what_a_source_alone_dominates() -> None:
+    front = [point(0.0, 0.2, 0.05, 0.1), point(0.1, 0.199, 0.05, 0.3)]
+    alone = {"als": {"ndcg": 0.2, "recall_tail": 0.2}}
+    assert is_dominated(front[0], alone)
+    assert not is_dominated(front[1], alone)
+    assert choose_tail_emphasis(front[:1] + front[1:], one_user(front), PARAMETERS, alone) == 0.1
+    # A source that is equal on both does not dominate.
+    assert not is_dominated(front[0], {"als": {"ndcg": 0.2, "recall_tail": 0.1}})
+
+
+def test_a_source_that_the_gate_cannot_reach_is_taken_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Of two users one chose the most popular item and one an unpopular item. The oracle knows
+    # both, but a gate that is fitted on one user learns the wrong popularity for the other.
+    pairs = [(user, item) for user in range(2, 12) for item in range(12) if item < user]
+    data = TrainingData(histories_of(np.array([*pairs, (0, 5), (1, 5)]), 12, 12))
+    held_out = sp.csr_array((np.ones(2), ([0, 1], [0, 11])), shape=(12, 12))
+    targets = validation_targets(data.histories, held_out, max_users=10, seed=0)
+    knowledge = held_out.toarray().astype(np.float32)
+    oracle = FittedModel(Oracle(), {"scores": knowledge})
+    with caplog.at_level("INFO", "longtail"):
+        hybrid = fit_hybrid({"oracle": oracle}, data, targets, oracle, PARAMETERS, 1)
+    assert "oracle alone is better" in caplog.text
+    assert hybrid.gate.weights[hybrid.gate.names.index("oracle")] == 1
+    assert hybrid.gate.weights.sum() == 1
+    chosen = next(p for p in hybrid.front if p["tail_emphasis"] == hybrid.tail_emphasis)
+    assert not is_dominated(chosen, hybrid.alone)
+
+
+def test_the_chosen_point_is_not_dominated(world) -> None:
+    *_, hybrid = world
+    chosen = next(p for p in hybrid.front if p["tail_emphasis"] == hybrid.tail_emphasis)
+    assert set(hybrid.alone) == set(PARAMETERS.sources)
+    assert not is_dominated(chosen, hybrid.alone)
 
 
 def test_contains_looks_up_coordinates() -> None:

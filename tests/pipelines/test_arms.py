@@ -94,6 +94,9 @@ def test_the_arms_are_fitted_and_compared(
     assert {row["contrast"] for row in contrasts} == set(CONTRASTS.values())
     groups = {(row["item_group"], row["user_group"]) for row in contrasts}
     assert {("all", "all"), ("tail", "all"), ("all", "quiet"), ("short_text", "all")} <= groups
+    page = newest(project, "08_reporting", "arms_report.html").read_text(encoding="utf-8")
+    assert "What the language model brings" in page
+    assert all(f"<td>{words}</td>" in page for words in CONTRASTS.values())
     gate = read_json(project, "06_models/arms", "no_text_hybrid_gate.json")
     assert not [name for name in gate["weights"] if "text" in name or "tfidf" in name]
     lists = {

@@ -80,16 +80,6 @@ def test_the_hybrid_stands_beside_its_strongest_rivals(capsys: pytest.CaptureFix
     output = capsys.readouterr().out
     assert output.count("NDCG@20") == 1
     first, second = (line.split() for line in output.splitlines() if "Recall, tail" in line)
-    assert first == [
-        "baseline",
-        "Recall,",
-        "tail",
-        "items",
-        "als",
-        "x1.50",
-        "x1.25",
-        "to",
-        "x1.80",
-        "higher",
-    ]
+    assert first[:5] == ["baseline", "Recall,", "tail", "items", "als"]
+    assert first[5:] == ["x1.50", "x1.25", "to", "x1.80", "higher"]
     assert second[-8:] == ["items", "l3ae", "-", "-", "to", "x1.80", "not", "different"]

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longtail.hybrid.candidates import find_candidates, propose
 from longtail.hybrid.features import candidate_lists
-from longtail.hybrid.gate import GateParameters, Lists, fit_gate
+from longtail.hybrid.gate import Gate, GateParameters, Lists, fit_gate
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
-from longtail.hybrid.tail_emphasis import choose_tail_emphasis, contains, evaluate_lists
+from longtail.hybrid.tail_emphasis import (
+    choose_tail_emphasis,
+    contains,
+    evaluate_lists,
+    is_dominated,
+)
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
 from longtail.recommenders.validation import ValidationTargets
+
+logger = logging.getLogger(__name__)
+
+Recall = NDArray[np.float64]
 
 
 def fit_hybrid(
@@ -29,7 +40,8 @@ def fit_hybrid(
     """Fit the gate and choose the tail emphasis on validation users.
 
     The tail emphasis is chosen on cross-fitted scores: each user is scored by a gate that was
-    fitted on the other half of the users.
+    fitted on the other half of the users. Where a source alone is as good on NDCG and tail recall
+    as the gate at every tail emphasis, and better on one of them, the gate takes this source alone.
 
     Args:
         sources: models fitted on the training period, by name.
@@ -42,21 +54,34 @@ def fit_hybrid(
     candidates = propose(sources, data, targets.users, parameters, "Candidates")
     lists = candidate_lists(candidates, data.histories, parameters)
     relevant = contains(targets.relevant, candidates.rows, candidates.items)
-    gate = fit_gate(lists, relevant, parameters.gate)
-    scores = _cross_fitted_scores(lists, relevant, parameters.gate, data.seed)
     counts = data.histories.item_counts()
+    evaluate = partial(evaluate_lists, candidates, targets=targets, counts=counts, k=k)
+    alone = {
+        source: evaluate(candidates.evidence[:, column].astype(np.float64)).summary
+        for column, source in enumerate(candidates.sources)
+    }
     baseline_head = _head_recall(baseline, data, targets, counts, k)
-    front, tail_recall = [], []
-    for emphasis in parameters.tail_emphasis_grid:
-        emphasised = scores - emphasis * np.log1p(counts)[candidates.items]
-        quality = evaluate_lists(candidates, emphasised, targets, counts, k)
-        tail_recall.append(quality.tail_recall)
-        against_baseline = _head_difference(quality.head_recall, baseline_head)
-        front.append({"tail_emphasis": emphasis, **quality.summary, **against_baseline})
-    chosen = parameters.tail_emphasis
-    if chosen is None:
-        chosen = choose_tail_emphasis(front, np.array(tail_recall), parameters)
-    return Hybrid(gate, chosen, front)
+
+    def front_of(scores: NDArray[np.float64]) -> tuple[list[dict[str, float]], list[Recall]]:
+        front, tail_recall = [], []
+        for emphasis in parameters.tail_emphasis_grid:
+            quality = evaluate(scores - emphasis * np.log1p(counts)[candidates.items])
+            tail_recall.append(quality.tail_recall)
+            against_baseline = _head_difference(quality.head_recall, baseline_head)
+            front.append({"tail_emphasis": emphasis, **quality.summary, **against_baseline})
+        return front, tail_recall
+
+    gate = fit_gate(lists, relevant, parameters.gate)
+    front, tail_recall = front_of(_cross_fitted_scores(lists, relevant, parameters.gate, data.seed))
+    if parameters.tail_emphasis is not None:
+        return Hybrid(gate, parameters.tail_emphasis, front, alone)
+    if all(is_dominated(point, alone) for point in front):
+        best = max(alone, key=lambda source: (alone[source]["ndcg"], alone[source]["recall_tail"]))
+        logger.info("On validation %s alone is better than the gate, which takes it alone.", best)
+        gate = Gate.of_one(lists.names, best)
+        front, tail_recall = front_of(gate.score(lists))
+    chosen = choose_tail_emphasis(front, np.array(tail_recall), parameters, alone)
+    return Hybrid(gate, chosen, front, alone)
 
 
 def _head_difference(

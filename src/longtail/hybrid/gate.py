@@ -57,6 +57,17 @@ class Gate:
     weights: Float
     importance: Float
 
+    @classmethod
+    def of_one(cls, names: tuple[str, ...], feature: str) -> Gate:
+        """Return the gate whose score is a single feature.
+
+        Args:
+            names: feature names.
+            feature: one of them.
+        """
+        weights = (np.array(names) == feature).astype(np.float64)
+        return cls(names, weights, weights)
+
     def score(self, lists: Lists) -> Float:
         """Return (n,) scores: the sums of ``contributions``."""
         return lists.features @ self.weights

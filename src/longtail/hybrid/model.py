@@ -18,11 +18,13 @@ class Hybrid:
         gate: weights of the features.
         tail_emphasis: score taken off an item per log(1 + count).
         front: quality of cross-fitted validation lists at each tail emphasis of the grid.
+        alone: quality of the validation lists of each source, by its name.
     """
 
     gate: Gate
     tail_emphasis: float
     front: list[dict[str, float]]
+    alone: dict[str, dict[str, float]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the hybrid as plain JSON."""
@@ -32,6 +34,7 @@ class Hybrid:
             "importance": dict(zip(names, self.gate.importance.tolist(), strict=True)),
             "weights": dict(zip(names, self.gate.weights.tolist(), strict=True)),
             "front": self.front,
+            "alone": self.alone,
         }
 
     @classmethod
@@ -42,4 +45,4 @@ class Hybrid:
             weights=np.array(list(content["weights"].values())),
             importance=np.array(list(content["importance"].values())),
         )
-        return cls(gate, content["tail_emphasis"], content["front"])
+        return cls(gate, content["tail_emphasis"], content["front"], content["alone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,25 +15,44 @@ from longtail.hybrid.parameters import HybridParameters
 from longtail.recommenders.validation import ValidationTargets, discounts, normalised
 
 
+def is_dominated(point: Mapping[str, float], alone: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether a source alone is as good on NDCG and tail recall, and better on one of them.
+
+    Args:
+        point: a point of the front.
+        alone: quality of each source alone, by its name.
+    """
+    here = (point["ndcg"], point["recall_tail"])
+    there = [(source["ndcg"], source["recall_tail"]) for source in alone.values()]
+    return any(n >= here[0] and t >= here[1] and (n, t) != here for n, t in there)
+
+
 def choose_tail_emphasis(
-    front: list[dict[str, float]], tail_recall: NDArray[np.float64], parameters: HybridParameters
+    front: list[dict[str, float]],
+    tail_recall: NDArray[np.float64],
+    parameters: HybridParameters,
+    alone: Mapping[str, Mapping[str, float]],
 ) -> float:
     """Choose a value of the grid by a fixed rule.
 
-    Eligible are the values that keep ``quality_kept`` of the best NDCG and whose head recall
-    exceeds that of the baseline by two standard errors of the paired difference. Among these, the
-    rule takes the lowest whose tail recall is within one standard error of the highest (the one
-    standard error rule of Breiman et al.: Classification and Regression Trees, 1984): more would
-    cost head recall for a gain that may be chance. If no value is eligible, it takes the one with
-    the highest head recall among those that keep the NDCG.
+    Values that a source alone dominates are left out, unless all are. Of the rest, eligible are
+    those that keep ``quality_kept`` of the best NDCG and whose head recall exceeds that of the
+    baseline by two standard errors of the paired difference. Among these, the rule takes the lowest
+    whose tail recall is within one standard error of the highest (the one standard error rule of
+    Breiman et al.: Classification and Regression Trees, 1984): more would cost head recall for a
+    gain that may be chance. If no value is eligible, it takes the one with the highest head recall
+    among those that keep the NDCG.
 
     Args:
         front: quality at each value, ascending.
         tail_recall: (n_values, n) tail recall of the validation users with a tail item.
         parameters: gives ``quality_kept``.
+        alone: quality of each source alone, by its name.
     """
-    best = max(point["ndcg"] for point in front)
-    good = [n for n, p in enumerate(front) if p["ndcg"] >= parameters.quality_kept * best]
+    places = range(len(front))
+    open_to_choice = [n for n in places if not is_dominated(front[n], alone)] or list(places)
+    best = max(front[n]["ndcg"] for n in open_to_choice)
+    good = [n for n in open_to_choice if front[n]["ndcg"] >= parameters.quality_kept * best]
     safe = [n for n in good if front[n]["head_difference"] >= 2 * front[n]["head_standard_error"]]
     if not safe:
         return front[max(good, key=lambda n: front[n]["recall_head"])]["tail_emphasis"]

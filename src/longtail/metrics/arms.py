@@ -46,6 +46,28 @@ def contrast_table(comparisons: Sequence[Row]) -> list[Row]:
     ]
 
 
+def contrasts_in_words(contrasts: Sequence[Row], k: int) -> list[str]:
+    """Return one sentence for each contrast: for which groups the first arm is higher or lower.
+
+    Args:
+        contrasts: rows of ``contrast_table``.
+        k: list length.
+    """
+    sentences = []
+    for contrast in CONTRASTS.values():
+        said = []
+        for verdict_in_words in ("higher", "lower", "not different"):
+            groups = [
+                f"{label} (x{float(row['ratio']):.2f})" if row["ratio"] is not None else label
+                for label, row in shown_rows(contrasts, k)
+                if (row["contrast"], row["verdict"]) == (contrast, verdict_in_words)
+            ]
+            said += [f"{verdict_in_words} for {', '.join(groups)}"] if groups else []
+        if said:
+            sentences.append(f"{contrast[0].upper()}{contrast[1:]}: {'; '.join(said)}.")
+    return sentences
+
+
 def shown_rows(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
     """Return the label and the row of what is shown of each contrast, contrast by contrast.
 

@@ -1,4 +1,4 @@
-"""The evaluation as one self-contained HTML page: no network, no other files."""
+"""Evaluation and arms as self-contained HTML pages: no network, no other files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from longtail.metrics.arms import contrasts_in_words, shown_rows
 from longtail.reporting.examples import Example
 
 Rows = Sequence[dict[str, Any]]
@@ -86,16 +87,10 @@ def evaluation_page(
         baseline: the model that all others are compared with.
         confidence: coverage of the intervals.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     has_cold = any(row["item_group"] == "cold" for row in leaderboard)
-    return environment.get_template("evaluation_report.html").render(
-        plotly=Markup(get_plotlyjs()),
-        figures={name: figure_json(figure) for name, figure in figures.items()},
+    return _render(
+        "evaluation_report.html",
+        figures,
         quality=table(leaderboard, quality_columns(cold=has_cold), k),
         warm_quality=table(leaderboard, quality_columns("_warm_only", cold=False), k),
         exposure=table(leaderboard, EXPOSURE_COLUMNS, k),
@@ -108,6 +103,60 @@ def evaluation_page(
         baseline=baseline,
         confidence=f"{100 * confidence:g} %",
         n_users=max((r["n_users"] for r in leaderboard if r["user_group"] == "all"), default=0),
+    )
+
+
+def arms_page(
+    leaderboard: Rows, contrasts: Rows, figures: Mapping[str, go.Figure], k: int, confidence: float
+) -> str:
+    """Render the page on what text and the language model bring.
+
+    Args:
+        leaderboard: rows of the leaderboard of the arms.
+        contrasts: rows of the contrasts.
+        figures: figures by name.
+        k: list length of the tables.
+        confidence: coverage of the intervals.
+    """
+    has_cold = any(row["item_group"] == "cold" for row in leaderboard)
+    return _render(
+        "arms_report.html",
+        figures,
+        sentences=contrasts_in_words(contrasts, k),
+        contrasts=[_contrast_cells(label, row) for label, row in shown_rows(contrasts, k)],
+        quality=table(leaderboard, quality_columns(cold=has_cold), k),
+        warm_quality=table(leaderboard, quality_columns("_warm_only", cold=False), k),
+        k=k,
+        confidence=f"{100 * confidence:g} %",
+    )
+
+
+def _contrast_cells(group: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "contrast": row["contrast"],
+        "group": group,
+        "metric": {"ndcg": "NDCG", "recall": "Recall"}[row["metric"]],
+        "value": f"{row['value']:.4f}",
+        "other": f"{row['baseline_value']:.4f}",
+        "ratio": "-" if row["ratio"] is None else f"x{row['ratio']:.2f}",
+        "interval": _interval(row["ratio_ci_low"], row["ratio_ci_high"], 2),
+        "p_holm": "-" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
+        "verdict": row["verdict"],
+        "n_users": row["n_users"],
+    }
+
+
+def _render(template: str, figures: Mapping[str, go.Figure], **content: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
+        plotly=Markup(get_plotlyjs()),
+        figures={name: figure_json(figure) for name, figure in figures.items()},
+        **content,
     )
 
 

@@ -30,6 +30,7 @@ from longtail.recommenders.registry import MODELS
 from longtail.recommenders.validation import validation_targets
 from longtail.reporting import terminal
 from longtail.reporting.figures import contrasts_plot
+from longtail.reporting.page import arms_page
 from longtail.studies.control_vectors import random_vectors_of_same_spectrum, shuffled_vectors
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import add_understanding, text_groups
@@ -151,6 +152,22 @@ def compare_arms(
 def plot_contrasts(arms_contrasts: list[Row], parameters: EvaluationParameters) -> go.Figure:
     """Draw the ratio of each contrast with its interval, by group."""
     return contrasts_plot(arms_contrasts, parameters.primary_k, parameters.confidence)
+
+
+def write_arms_report(
+    arms_leaderboard: list[Row],
+    arms_contrasts: list[Row],
+    arms_plot: go.Figure,
+    parameters: EvaluationParameters,
+) -> str:
+    """Render arms, contrasts and figure as one HTML page."""
+    return arms_page(
+        arms_leaderboard,
+        arms_contrasts,
+        {"arms_plot": arms_plot},
+        parameters.primary_k,
+        parameters.confidence,
+    )
 
 
 def show_arms(

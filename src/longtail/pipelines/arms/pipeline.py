@@ -176,6 +176,12 @@ def _comparison(arms: list[str]) -> Pipeline:
                 name="plot_contrasts",
             ),
             Node(
+                nodes.write_arms_report,
+                inputs=["arms_leaderboard", "arms_contrasts", "arms_plot", "params:evaluation"],
+                outputs="arms_report",
+                name="write_arms_report",
+            ),
+            Node(
                 nodes.show_arms,
                 inputs=["arms_leaderboard", "arms_contrasts", "params:evaluation", "params:hybrid"],
                 outputs=None,

@@ -69,7 +69,17 @@ def tail_emphasis_plot(gate: dict[str, Any], k: int) -> go.Figure:
             "head recall %{customdata[0]:.4f}, coverage %{customdata[1]:.3f}<extra></extra>",
         )
     )
-    note = "Labels: values of tail_emphasis. Star: the chosen value."
+    figure.add_trace(
+        go.Scatter(
+            x=[quality["ndcg"] for quality in gate["alone"].values()],
+            y=[quality["recall_tail"] for quality in gate["alone"].values()],
+            mode="markers",
+            marker={"size": 9, "symbol": "x", "color": "#777777"},
+            text=list(gate["alone"]),
+            hovertemplate="%{text} alone: NDCG %{x:.4f}, tail recall %{y:.4f}<extra></extra>",
+        )
+    )
+    note = "Labels: values of tail_emphasis. Star: the chosen value. Crosses: single sources."
     figure.add_annotation(
         text=note, xref="paper", yref="paper", x=0, y=1.06, showarrow=False, xanchor="left"
     )
