@@ -58,8 +58,10 @@ def choose_tail_emphasis(
         return front[max(good, key=lambda n: front[n]["recall_head"])]["tail_emphasis"]
     highest = max(safe, key=lambda n: front[n]["recall_tail"])
     missing = tail_recall[highest] - tail_recall[safe]
-    error = missing.std(axis=1) / np.sqrt(max(1, missing.shape[1]))
-    enough = missing.mean(axis=1) <= error if missing.shape[1] else np.ones(len(safe), dtype=bool)
+    if not missing.shape[1]:
+        return front[safe[0]]["tail_emphasis"]
+    error = missing.std(axis=1) / np.sqrt(missing.shape[1])
+    enough = missing.mean(axis=1) <= error
     return front[safe[int(np.argmax(enough))]]["tail_emphasis"]
 
 
