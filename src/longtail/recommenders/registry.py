@@ -6,10 +6,12 @@ evaluation, tracking and plots take it from here.
 
 from longtail.recommenders.base import Recommender
 from longtail.recommenders.collaborative.als import ALS, RecentALS
-from longtail.recommenders.collaborative.ease import EASE, RecentEASE
+from longtail.recommenders.collaborative.ease import EASE, RLAE, RecentEASE
+from longtail.recommenders.collaborative.graph_filter import GraphFilter
 from longtail.recommenders.collaborative.ials import IALS
 from longtail.recommenders.collaborative.item_knn import ItemKNN, RecentItemKNN
 from longtail.recommenders.content.feature_ials import FeatureIALS, RecentFeatureIALS
+from longtail.recommenders.content.l3ae import L3AE, NeighbourL3AE
 from longtail.recommenders.content.semantic_matching import SemanticMatching
 from longtail.recommenders.content.text_knn import FrozenTextKNN, RecentTextKNN, TextKNN, TfidfKNN
 from longtail.recommenders.content.text_metric import TextMetric
@@ -30,6 +32,8 @@ MODELS: dict[str, type[Recommender]] = {
     "item_knn_recent": RecentItemKNN,
     "ease": EASE,
     "ease_recent": RecentEASE,
+    "rlae": RLAE,
+    "graph_filter": GraphFilter,
     "als": ALS,
     "als_recent": RecentALS,
     "ials": IALS,
@@ -41,6 +45,8 @@ MODELS: dict[str, type[Recommender]] = {
     "text_metric": TextMetric,
     "feature_ials": FeatureIALS,
     "feature_ials_recent": RecentFeatureIALS,
+    "l3ae": L3AE,
+    "l3ae_neighbours": NeighbourL3AE,
     "semantic_matching": SemanticMatching,
     "sequence_transformer": SequenceTransformer,
     "interest_network": InterestNetwork,

@@ -1,4 +1,4 @@
-"""EASE^R: a linear autoencoder in closed form."""
+"""EASE^R and RLAE: linear autoencoders in closed form."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import lapack
 
 from longtail.arrays import Arrays
-from longtail.errors import NotApplicableError
-from longtail.recommenders.base import RECENT_DECAYS, Decay, Recommender, TrainingData, with_decays
+from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData, with_decays
+from longtail.recommenders.linear_autoencoder import (
+    ItemMatrix,
+    LinearAutoencoder,
+    dense_product,
+    pack_matrix,
+    scale_columns,
+    unpack_matrix,
+)
 
 
-class EASE(Recommender):
+class EASE(LinearAutoencoder):
     """Predict each item from the other items of the user by ridge regression.
 
-    Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. The weights are a dense
-    matrix over the items with interactions; memory grows with the square of their number and time
-    with its cube (10,000 items: 0.4 GB, about 25 seconds on two cores), which ``max_items`` bounds.
-    Items without interactions score 0.
+    Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. Items without interactions
+    score 0. The weights of items are exact and dense up to ``exact_up_to`` of them and sparse above
+    (10,000 dense: 0.4 GB, about 25 seconds on two cores).
     """
 
     regularization: float = Field(
         200.0, gt=0, description="Ridge penalty, on the scale of item counts."
     )
-    max_items: int = Field(
-        8_000,
-        ge=1,
-        description="Maximum number of items with interactions; with more, the model is left out.",
-    )
-    recency_decay: Decay = 1.0
 
     evidence: ClassVar[str] = "the combination of items that you chose"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
@@ -45,32 +44,32 @@ class EASE(Recommender):
     def fit(self, data: TrainingData) -> Arrays:
         """Return warm (n,), the indices of items with interactions, and weights (n, n) float32.
 
+        Column j of the weights predicts item j. They are dense or, as three arrays, sparse.
+
         Raises:
-            NotApplicableError: more than ``max_items`` items have interactions.
+            NotApplicableError: the equations are singular.
         """
         warm = np.flatnonzero(data.histories.item_counts())
-        if len(warm) > self.max_items:
-            raise NotApplicableError(
-                f"EASE is left out: {len(warm):,} items have interactions, more than its limit of"
-                f" {self.max_items:,} (max_items)."
-            )
-        behaviour = data.histories.matrix(np.ones(len(data.histories.items), np.float32))[:, warm]
-        gram = (behaviour.T @ behaviour).toarray(order="F")
-        return {"warm": warm, "weights": item_weights(gram, self.regularization)}
+        inverse = self.inverse(data, warm, self.regularization)
+        return {"warm": warm, **pack_matrix("weights", self._weights(inverse))}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return the recency-weighted sums of the weights from each user's items."""
-        histories = data.histories
-        profile = histories.matrix(histories.recency_weights(self.recency_decay))[users]
-        scores = np.zeros((len(users), histories.n_items), dtype=np.float32)
-        scores[:, arrays["warm"]] = profile[:, arrays["warm"]] @ arrays["weights"]
+        scores = np.zeros((len(users), data.histories.n_items), dtype=np.float32)
+        profile = self.profiles(data, users)[:, arrays["warm"]]
+        scores[:, arrays["warm"]] = dense_product(profile, unpack_matrix("weights", arrays))
         return scores
 
     def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Score the new items 0, as the fit does for items without interactions."""
         return arrays
+
+    def _weights(self, inverse: ItemMatrix) -> ItemMatrix:
+        """Return B = I - P / diag(P), whose diagonal is 0; P is overwritten."""
+        weights = scale_columns(inverse, -1 / inverse.diagonal())
+        return _with_diagonal(weights, np.zeros(weights.shape[0], np.float32))
 
 
 class RecentEASE(EASE):
@@ -86,28 +85,51 @@ class RecentEASE(EASE):
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(EASE.starting_points)
 
 
-def item_weights(gram: NDArray[np.float32], regularization: float) -> NDArray[np.float32]:
-    """Return B = I - P / diag(P) with P = (G + lambda I)^-1, so that diag(B) = 0.
+class RLAE(EASE):
+    """EASE whose diagonal is bounded instead of zero, on recency-weighted histories.
 
-    Args:
-        gram: (n, n) float32 co-occurrence counts in Fortran order; overwritten.
-        regularization: lambda.
-
-    Returns:
-        (n, n) float32; column j holds the weights that predict item j.
+    Moon, Kim, Lee: It's Enough: Relaxing Diagonal Constraints in Linear Autoencoders for
+    Recommendation, SIGIR 2023. A zero diagonal costs rare items most of their weights, since they
+    are predicted by few others; the bound leaves them the weights of plain ridge regression.
     """
-    diagonal = np.arange(len(gram))
-    gram[diagonal, diagonal] += regularization
-    # Cholesky factor and inverse in place: several times faster than scipy.linalg.inv, which
-    # irspack's DenseSLIM uses.
-    factor, failed = lapack.spotrf(gram, lower=True, overwrite_a=True)
-    inverse, singular = lapack.spotri(factor, lower=True, overwrite_c=True)
-    if failed or singular:
-        raise NotApplicableError(
-            f"EASE is left out: its equations are singular at regularization {regularization:g}."
-        )
-    lower = np.tril(inverse)
-    weights = np.ascontiguousarray(lower + np.tril(lower, -1).T)
-    weights /= -lower[diagonal, diagonal]
-    weights[diagonal, diagonal] = 0.0
+
+    regularization: float = Field(
+        50.0, gt=0, description="Ridge penalty, on the scale of item counts."
+    )
+    diagonal: float = Field(
+        0.3, ge=0, lt=1, description="Upper bound of the diagonal of the weights; 0 is EASE."
+    )
+    recency_decay: Decay = 0.85
+
+    evidence: ClassVar[str] = "the combination of items that you chose, rare ones among them"
+    search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
+        "regularization": (1.0, 10_000.0),
+        "diagonal": [0.1, 0.3, 0.5, 0.7, 0.9],
+        "recency_decay": [*RECENT_DECAYS, 1.0],
+    }
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"regularization": 50.0, "diagonal": 0.3, "recency_decay": 0.85},
+        {"regularization": 200.0, "diagonal": 0.3, "recency_decay": 1.0},
+        {"regularization": 20.0, "diagonal": 0.5, "recency_decay": 0.7},
+    )
+
+    def _weights(self, inverse: ItemMatrix) -> ItemMatrix:
+        """Return B = I - P diag(b), whose diagonal is at most ``diagonal``; P is overwritten.
+
+        b_j = (1 - xi) / P_jj where the diagonal of ridge regression, 1 - lambda P_jj, exceeds the
+        bound xi, else lambda.
+        """
+        own = inverse.diagonal()
+        free = 1 - self.regularization * own
+        scale = np.where(free > self.diagonal, (1 - self.diagonal) / own, self.regularization)
+        weights = scale_columns(inverse, -scale.astype(np.float32))
+        return _with_diagonal(weights, np.minimum(free, self.diagonal).astype(np.float32))
+
+
+def _with_diagonal(weights: ItemMatrix, diagonal: NDArray[np.float32]) -> ItemMatrix:
+    """Return the weights with another diagonal; dense ones are overwritten."""
+    if isinstance(weights, np.ndarray):
+        np.fill_diagonal(weights, diagonal)
+    else:
+        weights.setdiag(diagonal)
     return weights
