@@ -4,8 +4,8 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
+from longtail.arrays import unpack_sparse
 from longtail.behaviour.histories import build_histories
-from longtail.errors import NotApplicableError
 from longtail.item_graphs.graphs import nearest_by_cosine
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.collaborative.ease import EASE, RecentEASE
@@ -115,9 +115,11 @@ def test_ease_is_a_ridge_regression_of_each_item_on_the_others() -> None:
         np.testing.assert_allclose(weights[others, item], ridge.coef_, atol=1e-5)
 
 
-def test_ease_is_left_out_for_a_large_catalogue(dated: TrainingData) -> None:
-    with pytest.raises(NotApplicableError, match=r"3 items have interactions.*limit of 2"):
-        EASE(max_items=2).fit(dated)
+def test_ease_is_sparse_for_a_large_catalogue(dated: TrainingData) -> None:
+    weights = unpack_sparse("weights", EASE(exact_up_to=2).fit(dated))
+    # b and c never occur together, so that they have no weight for each other.
+    np.testing.assert_array_equal(weights.toarray() != 0, [[0, 1, 1], [1, 0, 0], [1, 0, 0]])
+    np.testing.assert_allclose(weights.toarray(), EASE().fit(dated)["weights"], atol=3e-5)
 
 
 def test_tfidf_neighbours_by_hand() -> None:

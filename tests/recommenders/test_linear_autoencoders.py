@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from tests.recommenders.worlds import histories_of, taste_world, tiny_data
 
+from longtail.behaviour.histories import Histories
 from longtail.errors import NotApplicableError
 from longtail.item_graphs.graphs import add_by_vectors, nearest_by_cosine
 from longtail.recommenders.base import Recommender, TrainingData
@@ -82,9 +83,7 @@ def target_of(model: L3AE | NeighbourL3AE, data: TrainingData) -> np.ndarray:
 
 
 @pytest.mark.parametrize("model", L3AES, ids=repr)
-def test_l3ae_is_the_constrained_minimum(
-    model: L3AE | NeighbourL3AE, world: TrainingData
-) -> None:
+def test_l3ae_is_the_constrained_minimum(model: L3AE | NeighbourL3AE, world: TrainingData) -> None:
     gram = gram_of(world)[:N_WARM, :N_WARM]
     expected = constrained(gram, target_of(model, world), model.regularization, model.target_weight)
     weights = weights_of(model, world)
@@ -97,7 +96,7 @@ def test_l3ae_by_hand() -> None:
     vectors = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
     histories = histories_of(np.array([[0, 0], [0, 1], [1, 0]]), 2, 2)
     data = TrainingData(histories, ItemFeatures(vectors, nearest_by_cosine(vectors, 1)))
-    # Text: c_ab = 0.6 / (1 + 1). Behaviour: b_ab = (g_ab + 2 c_ab) / (g_aa + 2), g = [[2, 1], [1, 1]].
+    # By text c_ab = 0.6 / (1 + 1), with behaviour b_ab = (g_ab + 2 c_ab) / (g_aa + 2).
     model = L3AE(regularization=0.0, target_weight=2.0, text_regularization=1.0)
     expected = [[0, 1.6 / 4], [1.6 / 3, 0]]
     np.testing.assert_allclose(weights_of(model, data), expected, atol=1e-6)
@@ -149,7 +148,7 @@ def test_an_item_without_text_is_scored_by_behaviour_alone(
 def test_a_later_item_has_the_weights_of_a_cold_one(
     model: L3AE | NeighbourL3AE, world: TrainingData
 ) -> None:
-    """The last item joins after the fit: as if it had been in the catalogue without interactions."""
+    """An item that joins after the fit is treated like one without interactions in the fit."""
     n_old = N_ITEMS - 1
     vectors = world.items.vectors
     items = ItemFeatures(vectors[:n_old], nearest_by_cosine(vectors[:n_old], 100))
@@ -245,7 +244,7 @@ def test_a_singular_system_leaves_the_model_out(world: TrainingData) -> None:
         EASE(regularization=1e-30).fit(replace(world, histories=_twins()))
 
 
-def _twins() -> object:
+def _twins() -> Histories:
     """Two items that the same users have."""
     return histories_of(np.array([[user, item] for user in range(3) for item in (0, 1)]), 3, 2)
 
@@ -270,7 +269,7 @@ def test_graph_filter_is_its_formula(degree: int, world: TrainingData) -> None:
 
 
 def test_graph_filter_is_left_out_for_a_large_catalogue(world: TrainingData) -> None:
-    with pytest.raises(NotApplicableError, match="12 items have interactions.*limit of 11"):
+    with pytest.raises(NotApplicableError, match=r"12 items have interactions.*limit of 11"):
         GraphFilter(max_items=11).fit(world)
 
 

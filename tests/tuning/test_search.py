@@ -17,7 +17,16 @@ from longtail.recommenders.registry import MODELS
 from longtail.recommenders.validation import ndcg, validation_ndcg, validation_targets
 from longtail.tuning.search import TuningParameters, tune
 
-NEWLY_SEARCHED = ("text_metric", "sequence_transformer", "interest_network", "cluster_attention")
+NEWLY_SEARCHED = (
+    "text_metric",
+    "sequence_transformer",
+    "interest_network",
+    "cluster_attention",
+    "rlae",
+    "graph_filter",
+    "l3ae",
+    "l3ae_neighbours",
+)
 
 
 def test_ndcg_by_hand() -> None:

@@ -104,7 +104,7 @@ def sparse_inverse(behaviour: sp.csr_array, ridge: float, neighbours: int) -> sp
     """Return an approximation of (X'X + ridge I)^-1, ``neighbours + 1`` entries a column.
 
     Column j solves the equations of item j and its neighbours alone, those with the largest entries
-    of X'X + ridge I relative to its diagonal. With all items as neighbours it is exact.
+    of X'X + ridge I relative to its diagonal. It is exact where all items are neighbours.
 
     Args:
         behaviour: X, (n_users, n) float32 with ones.

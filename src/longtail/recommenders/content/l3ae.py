@@ -125,8 +125,8 @@ class L3AE(TargetedAutoencoder):
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
     evidence: ClassVar[str] = "the combination of items that you chose, and its description"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
-        "regularization": [0.0, 20.0, 100.0, 500.0],
-        "target_weight": (5.0, 500.0),
+        "regularization": [0.0, 50.0, 200.0, 1000.0],
+        "target_weight": (5.0, 1000.0),
         "text_regularization": (0.1, 30.0),
         "recency_decay": [*RECENT_DECAYS, 1.0],
     }
@@ -139,7 +139,7 @@ class L3AE(TargetedAutoencoder):
         }
         for regularization, target_weight, text_regularization, decay in [
             (0.0, 50.0, 1.0, 0.85),
-            (100.0, 200.0, 1.0, 1.0),
+            (200.0, 200.0, 1.0, 1.0),
             (0.0, 150.0, 10.0, 0.7),
         ]
     )
@@ -198,8 +198,8 @@ class NeighbourL3AE(TargetedAutoencoder):
     reads: ClassVar[tuple[str, ...]] = ("text_neighbours",)
     evidence: ClassVar[str] = "the combination of items that you chose, and similar descriptions"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
-        "regularization": [0.0, 20.0, 100.0, 500.0],
-        "target_weight": (5.0, 500.0),
+        "regularization": [0.0, 50.0, 200.0, 1000.0],
+        "target_weight": (5.0, 1000.0),
         "sharpness": [1.0, 3.0, 5.0],
         "recency_decay": [*RECENT_DECAYS, 1.0],
     }
@@ -211,9 +211,9 @@ class NeighbourL3AE(TargetedAutoencoder):
             "recency_decay": decay,
         }
         for regularization, target_weight, decay in [
-            (20.0, 30.0, 0.7),
-            (100.0, 200.0, 1.0),
-            (20.0, 50.0, 0.85),
+            (50.0, 30.0, 0.7),
+            (200.0, 200.0, 1.0),
+            (0.0, 50.0, 0.85),
         ]
     )
 
