@@ -143,16 +143,16 @@ def sparse_inverse(behaviour: sp.csr_array, ridge: float, neighbours: int) -> sp
 
 def scale_columns(matrix: ItemMatrix, factors: NDArray[np.float32]) -> ItemMatrix:
     """Return the matrix with each column multiplied by its factor; the matrix is overwritten."""
-    if sp.issparse(matrix):
-        matrix.data *= factors[matrix.indices]
-    else:
+    if isinstance(matrix, np.ndarray):
         matrix *= factors
+    else:
+        matrix.data *= factors[matrix.indices]
     return matrix
 
 
 def pack_matrix(name: str, matrix: ItemMatrix) -> Arrays:
     """Return a dense or sparse matrix as named arrays."""
-    return pack_sparse(name, matrix) if sp.issparse(matrix) else {name: matrix}
+    return {name: matrix} if isinstance(matrix, np.ndarray) else pack_sparse(name, matrix)
 
 
 def unpack_matrix(name: str, arrays: Arrays) -> ItemMatrix:
@@ -163,5 +163,4 @@ def unpack_matrix(name: str, arrays: Arrays) -> ItemMatrix:
 def dense_product(profile: sp.csr_array, matrix: ItemMatrix) -> NDArray[np.float32]:
     """Return the (n, k) float32 product of sparse profiles and a dense or sparse matrix."""
     product = profile @ matrix
-    dense: NDArray[np.float32] = product.toarray() if sp.issparse(product) else product
-    return dense
+    return product if isinstance(product, np.ndarray) else product.toarray()

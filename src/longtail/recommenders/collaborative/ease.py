@@ -68,7 +68,7 @@ class EASE(LinearAutoencoder):
 
     def _weights(self, inverse: ItemMatrix) -> ItemMatrix:
         """Return B = I - P / diag(P), whose diagonal is 0; P is overwritten."""
-        weights = scale_columns(inverse, -1 / inverse.diagonal())
+        weights = scale_columns(inverse, (-1 / inverse.diagonal()).astype(np.float32))
         return _with_diagonal(weights, np.zeros(weights.shape[0], np.float32))
 
 

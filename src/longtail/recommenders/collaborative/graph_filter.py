@@ -25,12 +25,12 @@ class GraphFilter(Recommender):
     """
 
     user_exponent: float = Field(
-        0.5,
+        0.7,
         ge=0,
         le=1,
         description="alpha: exponent of the user's count; the item's has 1 - alpha.",
     )
-    sharpness: float = Field(1.0, gt=0, description="s: exponent on the entries of the graph.")
+    sharpness: float = Field(0.7, gt=0, description="s: exponent on the entries of the graph.")
     degree: int = Field(
         1, ge=1, le=3, description="Degree of the polynomial: P, 2P - P^2, or the third-order one."
     )
@@ -50,8 +50,8 @@ class GraphFilter(Recommender):
         "recency_decay": [*RECENT_DECAYS, 1.0],
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {"user_exponent": 0.5, "sharpness": 1.0, "degree": 1, "recency_decay": 0.85},
-        {"user_exponent": 0.7, "sharpness": 0.7, "degree": 3, "recency_decay": 1.0},
+        {"user_exponent": 0.7, "sharpness": 0.7, "degree": 1, "recency_decay": 0.85},
+        {"user_exponent": 0.5, "sharpness": 1.0, "degree": 3, "recency_decay": 1.0},
     )
 
     def fit(self, data: TrainingData) -> Arrays:
@@ -96,5 +96,7 @@ class GraphFilter(Recommender):
             return graph
         square = graph @ graph
         if self.degree == 2:
-            return 2 * graph - square
-        return 0.71 * graph + 0.1 * square - 0.01 * (square @ graph)
+            filtered = 2 * graph - square
+        else:
+            filtered = 0.71 * graph + 0.1 * square - 0.01 * (square @ graph)
+        return filtered.astype(np.float32, copy=False)
