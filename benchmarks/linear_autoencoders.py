@@ -1,7 +1,7 @@
 """Compare the exact with the sparse form of EASE, RLAE and L3AE.
 
     LONGTAIL_DATA=FOLDER kedro run --pipelines=behaviour_cleaning,item_encoding
-    python benchmarks/linear_autoencoders.py [--env ENV] [--neighbours 50 200]
+    python benchmarks/linear_autoencoders.py [--env ENV] [--neighbours 50 100 200]
 
 Fits each model with its default hyper-parameters on the training period of the newest run and
 prints the NDCG@20 on validation, the seconds of the fit and the megabytes of the fitted arrays. The
@@ -30,7 +30,7 @@ def main() -> None:
     """Load the newest run's histories and features and compare the forms."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", default="base")
-    parser.add_argument("--neighbours", type=int, nargs="+", default=[50, 200])
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[50, 100, 200])
     options = parser.parse_args()
     catalog = open_catalog(env=options.env)
     histories = catalog.load("training_histories")

@@ -6,6 +6,7 @@ from sklearn.linear_model import Ridge
 
 from longtail.arrays import unpack_sparse
 from longtail.behaviour.histories import build_histories
+from longtail.errors import NotApplicableError
 from longtail.item_graphs.graphs import nearest_by_cosine
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.collaborative.ease import EASE, RecentEASE
@@ -113,6 +114,11 @@ def test_ease_is_a_ridge_regression_of_each_item_on_the_others() -> None:
         ridge = Ridge(alpha=2.0, fit_intercept=False)
         ridge.fit(held[:, others].astype(float), held[:, item].astype(float))
         np.testing.assert_allclose(weights[others, item], ridge.coef_, atol=1e-5)
+
+
+def test_ease_is_left_out_for_a_large_catalogue(dated: TrainingData) -> None:
+    with pytest.raises(NotApplicableError, match=r"3 items have interactions.*limit of 2"):
+        EASE(max_items=2).fit(dated)
 
 
 def test_ease_is_sparse_for_a_large_catalogue(dated: TrainingData) -> None:

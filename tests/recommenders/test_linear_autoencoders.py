@@ -268,9 +268,14 @@ def test_graph_filter_is_its_formula(degree: int, world: TrainingData) -> None:
     assert not scores[:, N_WARM:].any()
 
 
-def test_graph_filter_is_left_out_for_a_large_catalogue(world: TrainingData) -> None:
-    with pytest.raises(NotApplicableError, match=r"12 items have interactions.*limit of 11"):
-        GraphFilter(max_items=11).fit(world)
+@pytest.mark.parametrize("kind", [EASE, RLAE, GraphFilter, L3AE, NeighbourL3AE])
+def test_a_model_is_left_out_for_a_large_catalogue(
+    kind: type[Recommender], world: TrainingData
+) -> None:
+    with pytest.raises(
+        NotApplicableError, match=rf"^{kind.__name__} is left out: 12 items.* of 11"
+    ):
+        kind(max_items=11).fit(world)
 
 
 @pytest.mark.parametrize("model", [*MODELS, GraphFilter()], ids=repr)

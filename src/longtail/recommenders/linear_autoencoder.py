@@ -32,6 +32,11 @@ class LinearAutoencoder(Recommender):
     approximation of SANSA (Spišák et al., RecSys 2023) with a fixed pattern.
     """
 
+    max_items: int = Field(
+        30_000,
+        ge=1,
+        description="Maximum number of items with interactions; with more, the model is left out.",
+    )
     exact_up_to: int = Field(
         15_000,
         ge=0,
@@ -40,7 +45,7 @@ class LinearAutoencoder(Recommender):
         " items it is sparse.",
     )
     inverse_neighbours: int = Field(
-        200, ge=1, description="Items beside its own that a column of the sparse inverse holds."
+        100, ge=1, description="Items beside its own that a column of the sparse inverse holds."
     )
     recency_decay: Decay = 1.0
 
@@ -48,8 +53,10 @@ class LinearAutoencoder(Recommender):
         """Return (G + ridge I)^-1, dense or sparse (n, n) float32, of the n items ``warm``.
 
         Raises:
-            NotApplicableError: the matrix is singular in float32.
+            NotApplicableError: more than ``max_items`` items, or a matrix that is singular in
+                float32.
         """
+        check_size(type(self).__name__, len(warm), self.max_items)
         ones = np.ones(len(data.histories.items), np.float32)
         behaviour = data.histories.matrix(ones)[:, warm]
         try:
@@ -66,6 +73,19 @@ class LinearAutoencoder(Recommender):
         """Return (len(users), n_items) float32 histories, each item weighted by its recency."""
         histories = data.histories
         return histories.matrix(histories.recency_weights(self.recency_decay))[users]
+
+
+def check_size(name: str, n_items: int, max_items: int) -> None:
+    """Leave out a model that is too large.
+
+    Raises:
+        NotApplicableError: more than ``max_items`` items have interactions.
+    """
+    if n_items > max_items:
+        raise NotApplicableError(
+            f"{name} is left out: {n_items:,} items have interactions, more than its limit of"
+            f" {max_items:,} (max_items)."
+        )
 
 
 def dense_inverse(behaviour: sp.csr_array, ridge: float) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ class EASE(LinearAutoencoder):
         Column j of the weights predicts item j. They are dense or, as three arrays, sparse.
 
         Raises:
-            NotApplicableError: the equations are singular.
+            NotApplicableError: too many items have interactions, or the equations are singular.
         """
         warm = np.flatnonzero(data.histories.item_counts())
         inverse = self.inverse(data, warm, self.regularization)

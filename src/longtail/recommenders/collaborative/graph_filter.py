@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from longtail.arrays import Arrays
-from longtail.errors import NotApplicableError
 from longtail.recommenders.base import RECENT_DECAYS, Decay, Recommender, TrainingData
+from longtail.recommenders.linear_autoencoder import check_size
 
 
 class GraphFilter(Recommender):
@@ -62,11 +62,7 @@ class GraphFilter(Recommender):
         """
         histories = data.histories
         warm = np.flatnonzero(histories.item_counts())
-        if len(warm) > self.max_items:
-            raise NotApplicableError(
-                f"GraphFilter is left out: {len(warm):,} items have interactions, more than its"
-                f" limit of {self.max_items:,} (max_items)."
-            )
+        check_size(type(self).__name__, len(warm), self.max_items)
         users, items = histories.history_lengths(), histories.item_counts()
         scale = users[histories.users] ** -self.user_exponent * items[histories.items] ** (
             self.user_exponent - 1
