@@ -66,11 +66,11 @@ def _first_equal(
 def rank_unseen(
     scores: NDArray[np.float32], seen: sp.csr_array, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Rank the best k items that each user does not have yet.
+    """Rank the best k items that may be listed.
 
     Args:
         scores: (n, n_items) finite scores; modified in place.
-        seen: (n, n_items) sparse, non-zero where the user has the item.
+        seen: (n, n_items) sparse, with an entry for each item that is not listed.
         k: length of the lists.
 
     Returns:

@@ -8,6 +8,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from longtail.behaviour.dislikes import MOMENTS
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.errors import UserError
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
@@ -332,3 +333,43 @@ def test_only_the_chosen_preset_becomes_a_parameter():
     assert "signal_presets" not in dumped
     assert BehaviourCleaningParameters(**dumped) == parameters
     assert BehaviourCleaningParameters(signal_presets=presets).signals is None
+
+
+def test_dislikes_are_kept_counted_and_known_from_their_time_on(shop):
+    """u0 returns i00 in training and i01 in validation; u1 skips i11 and buys it in the test."""
+    log = read(shop, "interactions").assign(event_type="buy")
+    log["timestamp"] = log["timestamp"].astype(int)
+    later = [
+        ("u0", "i00", START + 5000, "return"),
+        ("u0", "i01", START + 6900, "return"),
+        ("u1", "i11", START, "skip"),
+        ("u1", "i11", START + 7500, "buy"),
+        ("hater", "i05", START, "skip"),
+    ]
+    write(shop, "interactions", pd.concat([log, pd.DataFrame(later, columns=log.columns)]))
+    signals = {"event_weights": {"buy": 5, "return": -6, "skip": -1}}
+    catalog = run(shop, signals=signals)
+    table = catalog.load("dislikes@pandas")
+    rows = {f"{row.user_id} {row.item_id} {row.known_at}" for row in table.itertuples()}
+    both = [f"{pair} {moment}" for pair in ("u0 i00", "u1 i11", "hater i05") for moment in MOMENTS]
+    assert rows == {*both, "u0 i01 test"}
+    report = catalog.load("cleaning_report")["dislikes"]
+    assert report["validation"] == {"pairs": 3, "users": 3, "chosen_later": 0}
+    assert report["test"] == {"pairs": 4, "users": 3, "chosen_later": 1}
+    assert "i11" in set(
+        catalog.load("test_interactions@pandas").query("user_id == 'u1'")["item_id"]
+    )
+    totals = catalog.load("data_profile")["totals"]
+    assert (totals["dislikes"], totals["dislikes_chosen_later"]) == (4, 1)
+    training, held_out, past = (catalog.load(f"{name}_histories") for name in HISTORIES)
+    known = {
+        name: dict(zip(h.item_ids[h.disliked_items], h.user_ids[h.disliked_users], strict=True))
+        for name, h in (("training", training), ("held out", held_out), ("past", past))
+    }
+    assert known["training"] == {"i00": "u0", "i05": "hater", "i11": "u1"}
+    assert known["held out"] == {}
+    assert known["past"] == {"i00": "u0", "i01": "u0", "i05": "hater", "i11": "u1"}
+    # What was returned since is no interaction of the past.
+    u0 = int((past.user_ids == "u0").argmax())
+    assert "i01" in training.item_ids[training.items[training.users == u0]]
+    assert "i01" not in past.item_ids[past.items[past.users == u0]]

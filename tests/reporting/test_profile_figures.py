@@ -10,6 +10,7 @@ from longtail.reporting.profile_terminal import print_profile
 START = 1_577_836_800
 MONTH = 31 * 86_400
 REPORT = {
+    "dislikes": {"test": {"pairs": 3, "chosen_later": 1}},
     "interactions": {"rows_in": 40, "rows_kept": 38, "rejected_by_rule": {"duplicate": 2}},
     "items": {"filled": dict.fromkeys((*TEXT_COLUMNS, "price"), 3), "rejected_by_rule": {}},
 }

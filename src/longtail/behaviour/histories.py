@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import md5
 
@@ -15,9 +15,13 @@ from longtail.arrays import Arrays, pack_strings, unpack_strings
 from longtail.behaviour.cleaning.parsing import ORDINAL_LIMIT
 
 
+def _none() -> NDArray[np.int32]:
+    return np.empty(0, np.int32)
+
+
 @dataclass(frozen=True)
 class Histories:
-    """Past interactions in coordinate form, ordered by user and then by time.
+    """Past interactions in coordinate form, ordered by user and then by time, and past dislikes.
 
     Interactions of a user with equal or no time are in the random order of a seeded hash, as in the
     split, and never in the order of the catalogue.
@@ -33,6 +37,8 @@ class Histories:
             item counts and the existence of an order are taken from; None: these histories.
         common_cutoff: whether one moment separates past and future for all users. Without it, what
             others did lately may lie after the moment of a user's recommendation.
+        disliked_users: (m,) int32 user index of each dislike, ascending.
+        disliked_items: (m,) int32 item index of each dislike; none of the user's interactions.
     """
 
     user_ids: NDArray[np.object_]
@@ -43,6 +49,8 @@ class Histories:
     timestamps: NDArray[np.float64]
     reference: Histories | None = None
     common_cutoff: bool = True
+    disliked_users: NDArray[np.int32] = field(default_factory=_none)
+    disliked_items: NDArray[np.int32] = field(default_factory=_none)
 
     @property
     def n_users(self) -> int:
@@ -110,6 +118,23 @@ class Histories:
         matrix.sum_duplicates()
         return matrix
 
+    def dislikes(self, users: NDArray[np.int64]) -> sp.csr_array:
+        """Return (len(users), n_items) float32: 1 where one of some users dislikes an item."""
+        starts, ends = (np.searchsorted(self.disliked_users, users + n) for n in (0, 1))
+        indptr = np.concatenate([[0], np.cumsum(ends - starts)])
+        rows = np.repeat(np.arange(len(users)), ends - starts)
+        items = self.disliked_items[np.arange(indptr[-1]) + (starts - indptr[:-1])[rows]]
+        ones = np.ones(len(items), dtype=np.float32)
+        return sp.csr_array((ones, items, indptr), shape=(len(users), self.n_items))
+
+    def unlisted(self, users: NDArray[np.int64]) -> sp.csr_array:
+        """Return (len(users), n_items), above 0 for items that some users have or dislike.
+
+        These never enter a list.
+        """
+        owned = self.profiles(users)
+        return owned + self.dislikes(users) if len(self.disliked_users) else owned
+
     def item_counts(self) -> NDArray[np.int64]:
         """Return the (n_items,) number of users who have each item."""
         if self.reference is not None:
@@ -152,6 +177,8 @@ class Histories:
             "weights": self.weights,
             "timestamps": self.timestamps,
             "common_cutoff": np.array([self.common_cutoff]),
+            "disliked_users": self.disliked_users,
+            "disliked_items": self.disliked_items,
         }
 
     @classmethod
@@ -165,6 +192,8 @@ class Histories:
             weights=arrays["weights"],
             timestamps=arrays["timestamps"],
             common_cutoff=bool(arrays["common_cutoff"].all()),
+            disliked_users=arrays["disliked_users"],
+            disliked_items=arrays["disliked_items"],
         )
 
     @cached_property
@@ -195,6 +224,7 @@ def build_histories(
     *,
     common_cutoff: bool = True,
     seed: int = 42,
+    dislikes: pd.DataFrame | None = None,
 ) -> Histories:
     """Index a table of interactions by user and item.
 
@@ -206,14 +236,17 @@ def build_histories(
         reference: the training histories, where these are histories of other users.
         common_cutoff: whether one moment separates past and future for all users.
         seed: seed of the order of interactions with equal or no time, the same as for the split.
+        dislikes: user_id, item_id of what the users dislike; each user-item pair once.
 
     Raises:
-        ValueError: if an interaction names a user or item that is not in the index.
+        ValueError: if an interaction or dislike names a user or item that is not in the index.
     """
-    users = pd.Index(user_ids).get_indexer(pd.Index(interactions["user_id"]))
-    items = pd.Index(item_ids).get_indexer(pd.Index(interactions["item_id"]))
-    if (users < 0).any() or (items < 0).any():
-        raise ValueError("The interactions contain user or item ids that are not in the index.")
+    users, items = _indices(interactions, user_ids, item_ids)
+    disliked = (_none(), _none())
+    if dislikes is not None:
+        by_user, by_item = _indices(dislikes, user_ids, item_ids)
+        place = np.lexsort((by_item, by_user))
+        disliked = (by_user[place].astype(np.int32), by_item[place].astype(np.int32))
     timestamps = interactions["timestamp"].to_numpy(dtype=np.float64, na_value=np.nan)
     times = np.nan_to_num(timestamps, nan=-np.inf)
     if "position" in interactions:
@@ -230,7 +263,20 @@ def build_histories(
         timestamps=timestamps[order],
         reference=reference,
         common_cutoff=common_cutoff,
+        disliked_users=disliked[0],
+        disliked_items=disliked[1],
     )
+
+
+def _indices(
+    pairs: pd.DataFrame, user_ids: NDArray[np.object_], item_ids: NDArray[np.object_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the indices of the users and items of a table."""
+    users = pd.Index(user_ids).get_indexer(pd.Index(pairs["user_id"]))
+    items = pd.Index(item_ids).get_indexer(pd.Index(pairs["item_id"]))
+    if (users < 0).any() or (items < 0).any():
+        raise ValueError("The interactions contain user or item ids that are not in the index.")
+    return users, items
 
 
 def _tie_hashes(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import ibis
 import ibis.expr.types as ir
 
-from longtail.behaviour.protocols import FOLD_IN, hidden_items
+from longtail.behaviour.dislikes import find_dislikes
+from longtail.behaviour.protocols import FOLD_IN, Cutoffs, hidden_items
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
 from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
 
@@ -17,24 +18,38 @@ def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | No
 
     A pair belongs to the period of its first positive event, and only the events of that period
     count: the weight of a training pair does not depend on what its user did after the cut-off.
-    Pairs with more evidence against than for the item in their period are dropped.
+    Pairs with more evidence against than for the item in their period are no interactions; pairs
+    with as much evidence against before the validation or the test are the dislikes. Hidden items
+    and hidden users have none.
 
     Args:
-        events: user_id, item_id, timestamp, weight (not above 0: evidence against the item).
+        events: user_id, item_id, timestamp, weight (below 0: evidence against the item).
         settings: how to split.
         signals: decay and saturation; None: every pair weighs 1.
 
     Returns:
         The assignment; its interactions are user_id, item_id, timestamp (of the first positive
-        event), weight (float64 above 0, mean 1 in train) and split, each pair once.
+        event), weight (float64 above 0, mean 1 in train) and split, each pair once. Its dislikes
+        are those of ``find_dislikes``.
     """
     assignment = assign_splits(first_positive(events), settings)
     pairs = assignment.interactions
     if signals is None:
-        weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64"))
+        weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64")).cache()
     else:
-        weighed = _weigh(events, _with_period_ends(assignment, settings), signals)
-    return replace(assignment, interactions=weighed.cache())
+        weighed = _weigh(events, _with_period_ends(assignment, settings), signals).cache()
+    visible = events
+    if assignment.protocol == "item_cold":
+        hidden = hidden_items(pairs, settings.hidden_share, settings.seed)
+        visible = visible.anti_join(hidden, "item_id")
+    elif assignment.protocol == "user_cold":
+        visible = visible.anti_join(pairs.filter(pairs.split == FOLD_IN), "user_id")
+    starts = _period_starts(assignment, settings)
+    if assignment.cutoffs is not None:
+        starts = _common_starts(events, assignment.cutoffs)
+    half_life = signals.half_life_days if signals else None
+    dislikes = find_dislikes(visible, weighed, starts, half_life)
+    return replace(assignment, interactions=weighed, dislikes=dislikes)
 
 
 def first_positive(events: ir.Table) -> ir.Table:
@@ -43,14 +58,38 @@ def first_positive(events: ir.Table) -> ir.Table:
     return positive.group_by(list(_KEYS)).aggregate(timestamp=positive.timestamp.min()).cache()
 
 
+def _period_starts(assignment: Assignment, settings: SplitSettings) -> ir.Table:
+    """Return user_id, the starts of the user's periods (null: none) and the last interaction.
+
+    Hidden items are validation or test at any time, so they begin no period; the periods of a user
+    are those of the other items.
+    """
+    pairs = assignment.interactions
+    if assignment.protocol == "item_cold":
+        hidden = hidden_items(pairs, settings.hidden_share, settings.seed)
+        pairs = pairs.anti_join(hidden, "item_id")
+    return pairs.group_by("user_id").aggregate(
+        validation_start=pairs.timestamp.min(where=pairs.split == "validation"),
+        test_start=pairs.timestamp.min(where=pairs.split == "test"),
+        last=pairs.timestamp.max(),
+    )
+
+
+def _common_starts(events: ir.Table, cutoffs: Cutoffs) -> ir.Table:
+    """Return the same as ``_period_starts`` for all users of the log under one cut-off."""
+    users = events.group_by("user_id").aggregate(last=events.timestamp.max())
+    return users.mutate(
+        validation_start=ibis.literal(cutoffs.validation_start, type="int64"),
+        test_start=ibis.literal(cutoffs.test_start, type="int64"),
+    )
+
+
 def _with_period_ends(assignment: Assignment, settings: SplitSettings) -> ir.Table:
     """Add ``until``, when events stop counting (null: never), and ``end``, from which age counts.
 
     Without a common cut-off a period ends where the same user's next period begins; in a user's
     last period, age counts from the user's last interaction. A folded-in pair counts only up to its
-    first event: a short history must not depend on what its user did later. Hidden items are
-    validation or test at any time, so they begin no period; the periods of a user are those of the
-    other items.
+    first event: a short history must not depend on what its user did later.
     """
     pairs = assignment.interactions
     cutoffs = assignment.cutoffs
@@ -58,15 +97,7 @@ def _with_period_ends(assignment: Assignment, settings: SplitSettings) -> ir.Tab
         ends = [("train", cutoffs.validation_start), ("validation", cutoffs.test_start)]
         until = pairs.split.cases(*ends, else_=ibis.null("int64"))
         return pairs.mutate(until=until, end=until)
-    dated = pairs
-    if assignment.protocol == "item_cold":
-        hidden = hidden_items(pairs, settings.hidden_share, settings.seed)
-        dated = pairs.anti_join(hidden, "item_id")
-    starts = dated.group_by("user_id").aggregate(
-        validation_start=dated.timestamp.min(where=dated.split == "validation"),
-        test_start=dated.timestamp.min(where=dated.split == "test"),
-        last=dated.timestamp.max(),
-    )
+    starts = _period_starts(assignment, settings)
     joined = pairs.left_join(starts, "user_id").drop("user_id_right")
     until = ibis.cases(
         (joined.split == "train", ibis.coalesce(joined.validation_start, joined.test_start)),

@@ -74,6 +74,8 @@ def _totals(
         "pairs": n_pairs,
         "rows_in": report["interactions"]["rows_in"],
         "rows_kept": report["interactions"]["rows_kept"],
+        "dislikes": report["dislikes"]["test"]["pairs"],
+        "dislikes_chosen_later": report["dislikes"]["test"]["chosen_later"],
         "density": n_pairs / (len(lengths) * len(counts)),
         "gini": gini(counts),
         "head_items": int(n_items.get("head", 0)),

@@ -27,6 +27,16 @@ class SplitSchema(_TableSchema):
         return pd.api.types.is_numeric_dtype(timestamp)
 
 
+class DislikesSchema(_TableSchema):
+    """Pairs with more evidence against than for the item, by the moment when it is known."""
+
+    user_id: Series[str]
+    item_id: Series[str]
+    timestamp: Series[Any] = pa.Field(nullable=True)
+    weight: Series[float] = pa.Field(le=0)
+    known_at: Series[str] = pa.Field(isin=["validation", "test"])
+
+
 class FoldInSchema(SplitSchema):
     """Short histories of hidden users; positions 1 to n are a history of n interactions."""
 

@@ -64,6 +64,8 @@ class Assignment:
         reason: why this protocol was chosen, as a sentence.
         has_order: whether any interaction has a time or position.
         cutoffs: starts of the periods under "temporal", else None.
+        dislikes: what users are known to dislike before the validation and before the test; None
+            where only interactions are split.
     """
 
     interactions: ir.Table
@@ -71,9 +73,10 @@ class Assignment:
     reason: str
     has_order: bool
     cutoffs: Cutoffs | None
+    dislikes: ir.Table | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Return everything but the interactions as plain JSON."""
+        """Return everything but the tables as plain JSON."""
         return {
             "protocol": self.protocol,
             "reason": self.reason,

@@ -121,7 +121,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def _unavailable(
     seen: sp.csr_array, candidates: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the coordinates of items that a user already has or that may not be proposed."""
+    """Return the coordinates of items that a user has or dislikes, or that may not be proposed."""
     if candidates is not None:
         unavailable = (seen.toarray() > 0) | ~candidates
         rows, columns = unavailable.nonzero()
@@ -139,7 +139,9 @@ def find_candidates(
     per_common: int = 100,
     candidates: NDArray[np.bool_] | None = None,
 ) -> Candidates:
-    """Return the union of the best unseen items of all sources, with the evidence of each.
+    """Return the union of the best items of all sources, with the evidence of each.
+
+    What a user has or dislikes is no candidate.
 
     Args:
         sources: fitted models by name.
@@ -157,7 +159,7 @@ def find_candidates(
     lengths, items, evidence = [], [], []
     with _pool() as pool:
         for block in user_blocks(users, n_items, label, cells=6_000_000):
-            excluded = _unavailable(data.histories.profiles(block), candidates)
+            excluded = _unavailable(data.histories.unlisted(block), candidates)
             score = partial(
                 _score_and_rank, data=data, users=block, excluded=excluded, k=per_source
             )

@@ -56,8 +56,9 @@ def recommend(
 ) -> pd.DataFrame:
     """Return the top-k lists of the users as a table, see ``recommendation_table``.
 
-    Users are scored in blocks of bounded memory. Users without a history get the most popular
-    items. Where ``candidates`` (n_items,) is given, no other items are listed.
+    Users are scored in blocks of bounded memory. What a user has or dislikes is never listed; users
+    without a history get the most popular items. Where ``candidates`` (n_items,) is given, no other
+    items are listed.
     """
     popularity = data.histories.item_counts().astype(np.float32)
     new = data.histories.history_lengths() == 0
@@ -67,6 +68,6 @@ def recommend(
         block_scores[new[block]] = popularity
         if candidates is not None:
             block_scores[:, ~candidates] = -np.inf
-        items, scores = rank_unseen(block_scores, data.histories.profiles(block), k)
+        items, scores = rank_unseen(block_scores, data.histories.unlisted(block), k)
         tables.append(recommendation_table(data.histories, block, items, scores))
     return pd.concat(tables, ignore_index=True)

@@ -85,11 +85,11 @@ def validation_ndcg(
     targets: ValidationTargets,
     k: int,
 ) -> float:
-    """Return the mean NDCG@k over the validation users; all unseen items are candidates."""
+    """Return the mean NDCG@k over the validation users; candidates are as in lists."""
     values = []
     for users in user_blocks(targets.users, data.histories.n_items):
         rows = np.searchsorted(targets.users, users)
         scores = recommender.score(arrays, data, users)
-        items, _ = rank_unseen(scores, data.histories.profiles(users), k)
+        items, _ = rank_unseen(scores, data.histories.unlisted(users), k)
         values.append(ndcg(items, targets.relevant[rows]))
     return float(np.concatenate(values).mean())

@@ -31,6 +31,8 @@ def profile_table(profile: dict[str, Any]) -> Table:
         f"{totals['rare_items']:,} with 1 to 5",
         "interactions": f"{totals['pairs']:,} user-item pairs, density "
         f"{100 * totals['density']:.3f} %",
+        "dislikes": f"{totals['dislikes']:,} user-item pairs before the test, never recommended; "
+        f"{totals['dislikes_chosen_later']:,} of them are chosen in the test",
         "head and tail": f"{totals['head_items']:,} head items have "
         f"{100 * totals['head_share']:.1f} % of the interactions, {totals['tail_items']:,} tail "
         f"items have {100 * totals['tail_share']:.1f} %; Gini {totals['gini']:.3f}",

@@ -49,18 +49,20 @@ class HistoryLookup:
         return int(self._users.get_indexer(pd.Index([user_id]))[0])
 
     def of_user(self, user: int) -> Histories:
-        """Return the history of a user by index."""
+        """Return the history of a user by index, with what the user dislikes."""
         rows = slice(*np.searchsorted(self.histories.users, [user, user + 1]))
         return self._one_user(
             self.histories.items[rows],
             self.histories.weights[rows],
             self.histories.timestamps[rows],
+            self._dislikes_of(user),
         )
 
-    def of_items(self, item_ids: Sequence[str]) -> Histories:
+    def of_items(self, item_ids: Sequence[str], user_id: str | None = None) -> Histories:
         """Return a history of the given items, the latest last, each with the median weight.
 
-        Unknown items are ignored; of a repeated item the latest counts.
+        Unknown items are ignored; of a repeated item the latest counts. What a known user dislikes
+        is kept, but for the given items.
         """
         latest_first = pd.Index(list(dict.fromkeys(reversed(item_ids))), dtype=object)
         found = self._items.get_indexer(latest_first)[::-1]
@@ -70,6 +72,7 @@ class HistoryLookup:
             items,
             np.full(len(items), weight, np.float32),
             np.arange(len(items), dtype=np.float64),
+            np.setdiff1d(self._dislikes_of(self.user_index(user_id)), items),
         )
 
     def item_ids_of(self, user_id: str | None) -> list[str]:
@@ -85,6 +88,7 @@ class HistoryLookup:
         items: NDArray[np.int32],
         weights: NDArray[np.float32],
         timestamps: NDArray[np.float64],
+        disliked: NDArray[np.int32],
     ) -> Histories:
         return replace(
             self._empty,
@@ -92,4 +96,11 @@ class HistoryLookup:
             items=items,
             weights=weights,
             timestamps=timestamps,
+            disliked_users=np.zeros(len(disliked), np.int32),
+            disliked_items=disliked,
         )
+
+    def _dislikes_of(self, user: int) -> NDArray[np.int32]:
+        """Return the items that a user dislikes, by index; none for the index -1."""
+        rows = slice(*np.searchsorted(self.histories.disliked_users, [user, user + 1]))
+        return self.histories.disliked_items[rows]

@@ -103,7 +103,7 @@ class ServedHybrid:
         Args:
             user_id: a user of the fitted data; an unknown one has no history.
             item_ids: the history of the user, the latest last, in place of that of the user id;
-                unknown items are ignored.
+                unknown items are ignored. What the user id dislikes is still not listed.
             k: length of the list.
             text: what the user is looking for; it counts as the latest item of the user.
             new_items: texts of items that are not in the catalogue, by item id, to be ranked too.
@@ -128,7 +128,7 @@ class ServedHybrid:
         user = -1 if item_ids is not None else self._lookup.user_index(user_id)
         if user >= 0:
             return self._recommend(self._lookup.of_user(user), user, k)
-        return self._recommend(self._lookup.of_items(item_ids or ()), None, k)
+        return self._recommend(self._lookup.of_items(item_ids or (), user_id), None, k)
 
     def _recommend(self, history: Histories, user: int | None, k: int) -> pd.DataFrame:
         """Return the top-k list for the history of one user, a fitted one or None."""

@@ -30,6 +30,7 @@ ENCODER = "encoder"
 READER = "reader_of_"
 VECTORS = ("item_vectors", "frozen_vectors")
 GRAPHS = ("behaviour_graph", "text_graph", "frozen_graph")
+HISTORIES = ("users", "items", "weights", "timestamps", "disliked_users", "disliked_items")
 TEXT_MAP = ("language", "adapted")
 
 
@@ -75,10 +76,7 @@ def load_hybrid(folder: Path) -> ServedHybrid:
         histories=Histories(
             user_ids=users["user_id"].to_numpy(dtype=object),
             item_ids=items["item_id"].to_numpy(dtype=object),
-            users=arrays["histories.users"],
-            items=arrays["histories.items"],
-            weights=arrays["histories.weights"],
-            timestamps=arrays["histories.timestamps"],
+            **{name: arrays[f"histories.{name}"] for name in HISTORIES},
             common_cutoff=bool(arrays["histories.common_cutoff"].all()),
         ),
         items=items,
@@ -112,7 +110,7 @@ def _pack(served: ServedHybrid) -> Arrays:
     for source, model in served.sources.items():
         learned = {n: array for n, array in model.arrays.items() if not n.startswith(CURVE)}
         arrays |= with_prefix(f"source.{source}", learned)
-    for name in ("users", "items", "weights", "timestamps"):
+    for name in HISTORIES:
         arrays[f"histories.{name}"] = getattr(served.histories, name)
     arrays["histories.common_cutoff"] = np.array([served.histories.common_cutoff])
     for name in GRAPHS:

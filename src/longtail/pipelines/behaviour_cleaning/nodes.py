@@ -15,6 +15,7 @@ from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
 from longtail.behaviour.cleaning.interactions import clean_interactions
 from longtail.behaviour.cleaning.items import ItemSettings, clean_items
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
+from longtail.behaviour.dislikes import MOMENTS, count_dislikes, without_pairs
 from longtail.behaviour.histories import Histories, build_histories
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
@@ -41,14 +42,16 @@ def clean_behaviour(
     raw_interactions: ir.Table,
     raw_items: ir.Table,
     parameters: BehaviourCleaningParameters,
-) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any], dict[str, Any]]:
+) -> tuple[
+    ir.Table, ir.Table, ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any], dict[str, Any]
+]:
     """Type and clean both files, assign splits and check that they leave users to evaluate.
 
     All checks of the input are made here, before anything is written.
 
     Returns:
         interactions, rejected interactions, items, rejected items, user-item pairs with the split
-        that each belongs to, split protocol, cleaning report.
+        that each belongs to, dislikes, split protocol, cleaning report.
 
     Raises:
         UserError: if the input cannot be used.
@@ -89,11 +92,25 @@ def clean_behaviour(
     check_evaluable(evaluation)
     logger.info("%s", _timestamps_in_words(log.report["timestamps"]))
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
-    report = {"interactions": log.report, "items": items.report, "evaluation": evaluation}
+    assert assignment.dislikes is not None
+    report = {
+        "interactions": log.report,
+        "items": items.report,
+        "evaluation": evaluation,
+        "dislikes": count_dislikes(assignment.dislikes, assignment.interactions),
+    }
     # Sorted, so that equal inputs give equal files however many threads the engine uses.
     pairs = assignment.interactions.order_by("user_id", "item_id")
-    protocol = assignment.describe()
-    return log.interactions, log.rejected, items.items, items.rejected, pairs, protocol, report
+    return (
+        log.interactions,
+        log.rejected,
+        items.items,
+        items.rejected,
+        pairs,
+        assignment.dislikes,
+        assignment.describe(),
+        report,
+    )
 
 
 def split_interactions(
@@ -119,16 +136,18 @@ def split_interactions(
 
 
 def group_items_and_users(
-    items: ir.Table, train: ir.Table, validation: ir.Table, test: ir.Table
+    items: ir.Table, train: ir.Table, validation: ir.Table, test: ir.Table, dislikes: ir.Table
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Group items by popularity and users by history length, both before the test period.
+
+    Users who only dislike are in the table too: no list may hold what they dislike.
 
     Returns:
         item groups in catalogue order, user groups sorted by user_id.
     """
     history = train.union(validation)
     item_ids = items.select("item_id").order_by("item_id").to_pandas()["item_id"]
-    users = history.union(test).select("user_id").distinct()
+    users = history.union(test).select("user_id").union(dislikes.select("user_id")).distinct()
     user_ids = users.order_by("user_id").to_pandas()["user_id"]
     return (
         groups.item_groups(item_ids, _count_by(history, "item_id")),
@@ -139,6 +158,7 @@ def group_items_and_users(
 def index_histories(
     train: pd.DataFrame,
     validation: pd.DataFrame,
+    dislikes: pd.DataFrame,
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     split_protocol: dict[str, Any],
@@ -146,12 +166,17 @@ def index_histories(
 ) -> tuple[Histories, Histories, Histories]:
     """Put the interactions before the test on one index of all users and items.
 
+    The histories of the training period hold the dislikes known when validation begins, those of
+    both periods the dislikes known when the test begins. A training pair that has become a dislike
+    by then is no interaction of the latter.
+
     Returns:
         The histories of the training period, of the validation period, and of both together.
     """
     users = user_groups["user_id"].to_numpy(dtype=object)
     items = item_groups["item_id"].to_numpy(dtype=object)
-    past = pd.concat([train, validation])
+    at_validation, at_test = (dislikes[dislikes["known_at"] == moment] for moment in MOMENTS)
+    past = without_pairs(pd.concat([train, validation]), at_test)
     training, held_out, both = (
         build_histories(
             period,
@@ -159,8 +184,9 @@ def index_histories(
             items,
             common_cutoff=split_protocol["test_start"] is not None,
             seed=parameters.seed,
+            dislikes=disliked,
         )
-        for period in (train, validation, past)
+        for period, disliked in ((train, at_validation), (validation, None), (past, at_test))
     )
     return training, held_out, both
 

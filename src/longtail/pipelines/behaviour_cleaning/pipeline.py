@@ -30,6 +30,7 @@ def create_pipeline() -> Pipeline:
                     "items@ibis",
                     "rejected_items",
                     "user_item_pairs",
+                    "dislikes@ibis",
                     "split_protocol",
                     "cleaning_report",
                 ],
@@ -43,7 +44,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 group_items_and_users,
-                inputs=["items@ibis", *SPLIT_TABLES],
+                inputs=["items@ibis", *SPLIT_TABLES, "dislikes@ibis"],
                 outputs=["item_groups", "user_groups"],
                 name="group_items_and_users",
             ),
@@ -52,6 +53,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "train_interactions@pandas",
                     "validation_interactions@pandas",
+                    "dislikes@pandas",
                     "item_groups",
                     "user_groups",
                     "split_protocol",

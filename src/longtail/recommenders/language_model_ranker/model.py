@@ -225,7 +225,7 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
         """
         matches = user_profiles(data, users, self.recency_decay) @ data.items.vectors.T
         scores = ((1 + matches) / 2).astype(np.float32)
-        items, _ = rank_unseen(matches, data.histories.profiles(users), self.candidates)
+        items, _ = rank_unseen(matches, data.histories.unlisted(users), self.candidates)
         network = self.fitted_network(arrays, data)
         found = self._pair_logits(network, data, users, items)
         np.put_along_axis(scores, items, 2 + 1 / (1 + np.exp(-found)), axis=1)

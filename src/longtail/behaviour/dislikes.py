@@ -1,0 +1,99 @@
+"""Dislikes: user-item pairs with more evidence against than for the item, at a moment in time."""
+
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from longtail.behaviour.signals import MILLIONTHS, decayed, millionths
+
+MOMENTS = ("validation", "test")
+"""The moments of recommendation: the start of a user's validation and test period."""
+_KEYS = ("user_id", "item_id")
+
+
+def find_dislikes(
+    events: ir.Table, pairs: ir.Table, starts: ir.Table, half_life_days: float | None
+) -> ir.Table:
+    """Return the pairs that users dislike at each moment, by the events before it alone.
+
+    A pair is disliked if the weights of its events sum to 0 or less and one of them is below 0. So
+    a returned purchase is a dislike, an impression that counts 0 is not. A pair of the period before
+    a moment is a choice and not a dislike; one of an earlier period may have become a dislike since.
+
+    Args:
+        events: user_id, item_id, timestamp, weight (below 0: evidence against the item).
+        pairs: user_id, item_id, split; the pairs that count as choices, each once.
+        starts: user_id, validation_start, test_start (null: the user has no such period) and last,
+            from which age counts where no period ends. Other users have no later period.
+        half_life_days: see ``decayed``.
+
+    Returns:
+        user_id, item_id, timestamp (of the latest event against the item, null where unknown),
+        weight (float64, the sum, at most 0), known_at ("validation" or "test").
+    """
+    against = events.filter(events.weight < 0).select(*_KEYS).distinct()
+    concerned = events.semi_join(against, list(_KEYS)).left_join(starts, "user_id")
+    concerned = concerned.drop("user_id_right").cache()
+    known_by = {
+        "validation": ibis.coalesce(concerned.validation_start, concerned.test_start),
+        "test": concerned.test_start,
+    }
+    periods = {"validation": "train", "test": "validation"}
+    tables = [
+        _summed(concerned, until, half_life_days)
+        .anti_join(pairs.filter(pairs.split == periods[moment]), list(_KEYS))
+        .mutate(known_at=ibis.literal(moment))
+        for moment, until in known_by.items()
+    ]
+    return ibis.union(*tables).order_by(*_KEYS, "known_at").cache()
+
+
+def count_dislikes(dislikes: ir.Table, pairs: ir.Table) -> dict[str, Any]:
+    """Count the dislikes at each moment, the users who have them, and those chosen afterwards.
+
+    Args:
+        dislikes: the result of ``find_dislikes``.
+        pairs: user_id, item_id, split of the interactions, each once.
+    """
+    chosen = pairs.filter(pairs.split.isin(MOMENTS)).select(*_KEYS, known_at="split")
+    later = dislikes.semi_join(chosen, [*_KEYS, "known_at"])
+    return {
+        moment: {
+            "pairs": _number(dislikes.filter(dislikes.known_at == moment).count()),
+            "users": _number(dislikes.filter(dislikes.known_at == moment).user_id.nunique()),
+            "chosen_later": _number(later.filter(later.known_at == moment).count()),
+        }
+        for moment in MOMENTS
+    }
+
+
+def without_pairs(interactions: pd.DataFrame, dislikes: pd.DataFrame) -> pd.DataFrame:
+    """Return the interactions whose user-item pair is none of the dislikes."""
+    disliked = pd.MultiIndex.from_frame(dislikes[list(_KEYS)])
+    pairs = pd.MultiIndex.from_frame(interactions[list(_KEYS)])
+    kept: pd.DataFrame = interactions[~pairs.isin(disliked)]
+    return kept
+
+
+def _number(count: ir.IntegerScalar) -> int:
+    return int(count.to_pyarrow().as_py())
+
+
+def _summed(events: ir.Table, until: ir.IntegerValue, half_life_days: float | None) -> ir.Table:
+    """Sum the events before a time (null: all); those of unknown time count as earlier."""
+    dated = events.mutate(until=until)
+    past = dated.until.isnull() | dated.timestamp.isnull() | (dated.timestamp < dated.until)
+    known = dated.filter(past)
+    end = ibis.coalesce(known.until, known["last"])
+    aged = millionths(decayed(known.weight, known.timestamp, end, half_life_days))
+    sums = known.group_by(*_KEYS).aggregate(
+        evidence=aged.sum(),
+        timestamp=known.timestamp.max(where=known.weight < 0),
+        against=(known.weight < 0).sum(),
+    )
+    disliked = sums.filter((sums.evidence <= 0) & (sums.against > 0))
+    return disliked.select(
+        *_KEYS, "timestamp", weight=(disliked.evidence / MILLIONTHS).cast("float64")
+    )
