@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from tests.recommenders.worlds import taste_world, tiny_data
 
+from longtail.arrays import unpack_sparse
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.candidates import find_candidates
 from longtail.recommenders.base import TrainingData
@@ -88,3 +89,20 @@ def test_a_served_user_keeps_dislikes_beside_other_items(data: TrainingData) -> 
     assert lookup.of_items(["a"], "u3").disliked_items.tolist() == [3]
     assert lookup.of_items(["a"]).disliked_items.tolist() == []
     assert lookup.of_items(["a"], "unknown").disliked_items.tolist() == []
+
+
+def test_neighbours_of_disliked_items_lose_by_hand(data: TrainingData) -> None:
+    """Item c is disliked by u1, and a and b are its neighbours."""
+    plain, with_dislikes = ItemKNN(shrinkage=0.0), ItemKNN(shrinkage=0.0, dislike_weight=0.5)
+    arrays = plain.fit(data)
+    graph = unpack_sparse("graph", arrays).toarray()
+    scores = plain.score(arrays, data, USERS)
+    lowered = with_dislikes.score(arrays, data, USERS)
+    np.testing.assert_allclose(lowered[0], scores[0] - 0.5 * graph[2], rtol=1e-6)
+    assert lowered[0, 0] < scores[0, 0]
+    np.testing.assert_array_equal(lowered[1], scores[1])
+
+
+def test_the_weight_of_dislikes_is_searched_only_where_there_are_any(data: TrainingData) -> None:
+    assert "dislike_weight" in ItemKNN.space_for(data)
+    assert ItemKNN.space_for(tiny_data()).keys() == {"shrinkage", "neighbours"}

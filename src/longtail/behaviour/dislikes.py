@@ -4,7 +4,6 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 from longtail.behaviour.signals import MILLIONTHS, decayed, millionths
 
@@ -18,13 +17,13 @@ def find_dislikes(
 ) -> ir.Table:
     """Return the pairs that users dislike at each moment, by the events before it alone.
 
-    A pair is disliked if the weights of its events sum to 0 or less and one of them is below 0. So
-    a returned purchase is a dislike, an impression that counts 0 is not. A pair of the period before
-    a moment is a choice and not a dislike; one of an earlier period may have become a dislike since.
+    A pair is disliked if the weights of its events sum to 0 or less and one of them is below 0: a
+    returned purchase is a dislike, an impression that counts 0 is not. An interaction of the period
+    before a moment is no dislike; one of an earlier period may have become one since.
 
     Args:
         events: user_id, item_id, timestamp, weight (below 0: evidence against the item).
-        pairs: user_id, item_id, split; the pairs that count as choices, each once.
+        pairs: user_id, item_id, split of the interactions, each once.
         starts: user_id, validation_start, test_start (null: the user has no such period) and last,
             from which age counts where no period ends. Other users have no later period.
         half_life_days: see ``decayed``.
@@ -67,14 +66,6 @@ def count_dislikes(dislikes: ir.Table, pairs: ir.Table) -> dict[str, Any]:
         }
         for moment in MOMENTS
     }
-
-
-def without_pairs(interactions: pd.DataFrame, dislikes: pd.DataFrame) -> pd.DataFrame:
-    """Return the interactions whose user-item pair is none of the dislikes."""
-    disliked = pd.MultiIndex.from_frame(dislikes[list(_KEYS)])
-    pairs = pd.MultiIndex.from_frame(interactions[list(_KEYS)])
-    kept: pd.DataFrame = interactions[~pairs.isin(disliked)]
-    return kept
 
 
 def _number(count: ir.IntegerScalar) -> int:

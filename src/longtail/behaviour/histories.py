@@ -279,6 +279,15 @@ def _indices(
     return users, items
 
 
+def without_pairs(interactions: pd.DataFrame, dislikes: pd.DataFrame) -> pd.DataFrame:
+    """Return the interactions whose user-item pair is none of the dislikes."""
+    keys = ["user_id", "item_id"]
+    disliked = pd.MultiIndex.from_frame(dislikes[keys])
+    pairs = pd.MultiIndex.from_frame(interactions[keys])
+    kept: pd.DataFrame = interactions[~pairs.isin(disliked)]
+    return kept
+
+
 def _tie_hashes(
     interactions: pd.DataFrame, users: NDArray[np.intp], times: NDArray[np.float64], seed: int
 ) -> NDArray[np.uint64]:

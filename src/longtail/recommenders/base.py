@@ -33,6 +33,8 @@ Decay = Annotated[
 # What tuning tries in models of recent taste.
 RECENT_DECAYS = [0.5, 0.7, 0.85]
 
+DISLIKE_WEIGHT = "dislike_weight"
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -95,6 +97,12 @@ class Recommender(BaseModel, ABC):
     evidence: ClassVar[str] = "the model's score"
     user_arrays: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def space_for(cls, data: TrainingData) -> dict[str, list[Any] | tuple[float, float]]:
+        """Return what tuning may vary on some data: the weight of dislikes only if there are any."""
+        disliked = len(data.histories.disliked_items) > 0
+        return {k: span for k, span in cls.search_space.items() if disliked or k != DISLIKE_WEIGHT}
 
     @abstractmethod
     def fit(self, data: TrainingData) -> Arrays:

@@ -68,7 +68,7 @@ def tune(
         fixed: hyper-parameters that are set and not searched.
     """
     fixed = fixed or {}
-    space = {name: span for name, span in recommender.search_space.items() if name not in fixed}
+    space = {name: span for name, span in recommender.space_for(data).items() if name not in fixed}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     n_trials = parameters.trials if space else 1
     start_up = max(1, n_trials // 2)

@@ -15,8 +15,8 @@ from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
 from longtail.behaviour.cleaning.interactions import clean_interactions
 from longtail.behaviour.cleaning.items import ItemSettings, clean_items
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
-from longtail.behaviour.dislikes import MOMENTS, count_dislikes, without_pairs
-from longtail.behaviour.histories import Histories, build_histories
+from longtail.behaviour.dislikes import MOMENTS, count_dislikes
+from longtail.behaviour.histories import Histories, build_histories, without_pairs
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
 from longtail.behaviour.signals import Signals

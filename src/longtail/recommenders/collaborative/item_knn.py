@@ -13,6 +13,15 @@ from longtail.item_graphs.graphs import cooccurrence_graph
 from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
 
+SEARCH_SPACE: Mapping[str, list[Any] | tuple[float, float]] = {
+    "shrinkage": (0.5, 200.0),
+    "neighbours": [50, 100, 200, 400],
+}
+STARTING_POINTS: tuple[Mapping[str, Any], ...] = (
+    {"shrinkage": 20.0, "neighbours": 200},
+    {"shrinkage": 5.0, "neighbours": 200},
+)
+
 
 class ItemKNN(NeighbourModel):
     """Item neighbours by co-consumption with shrinkage.
@@ -25,12 +34,13 @@ class ItemKNN(NeighbourModel):
 
     evidence: ClassVar[str] = "how often it is chosen together with your items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
-        "shrinkage": (0.5, 200.0),
-        "neighbours": [50, 100, 200, 400],
+        **SEARCH_SPACE,
+        "dislike_weight": [0.0, 0.1, 0.2, 0.35],
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {"shrinkage": 20.0, "neighbours": 200},
-        {"shrinkage": 5.0, "neighbours": 200},
+        {**STARTING_POINTS[0], "dislike_weight": 0.0},
+        {**STARTING_POINTS[0], "dislike_weight": 0.2},
+        {**STARTING_POINTS[1], "dislike_weight": 0.2},
     )
 
     def graph(self, data: TrainingData) -> sp.csr_array:
@@ -51,10 +61,10 @@ class RecentItemKNN(ItemKNN):
 
     evidence: ClassVar[str] = "how often it is chosen together with your latest items"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
-        **ItemKNN.search_space,
+        **SEARCH_SPACE,
         "recency_decay": RECENT_DECAYS,
     }
-    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(ItemKNN.starting_points)
+    starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = with_decays(STARTING_POINTS)
 
 
 def graph_of(arrays: Arrays, n_items: int) -> sp.csr_array:
