@@ -34,7 +34,13 @@ def test_compression_stars_and_lists_are_judged(
     check_judge(reports, printed)
     (file,) = (reports / "rating_quality.json").glob("*/*.json")
     rows = json.loads(file.read_text())
-    assert {row["model"] for row in rows} == {"bias_only", "language_model"}
+    assert {row["model"] for row in rows} == {
+        "global_mean",
+        "bias_only",
+        "matrix_factorisation",
+        "language_model",
+        "language_model_without_text",
+    }
     everything = [row for row in rows if row["group"] == "all"]
     assert all(0 < row["mae"] <= row["rmse"] < 5 for row in everything)
     assert {"head", "tail", "quiet"} <= {row["group"] for row in rows}

@@ -7,12 +7,7 @@ from longtail.recommenders.language_model_ranker.biases import (
     bias_ratings,
     left_out_bias_ratings,
 )
-from longtail.studies.rating_errors import (
-    held_out_from,
-    last_stars,
-    rating_errors,
-    ratings_of,
-)
+from longtail.studies.rating_errors import held_out_from, rating_errors, split_stars
 
 
 def test_biases_by_hand() -> None:
@@ -77,33 +72,50 @@ def rated(*rows: tuple[str, str, float, float | None]) -> pd.DataFrame:
 def test_the_stars_of_the_past_are_not_from_the_test(common_start: int | None) -> None:
     """u0 rates i0 three times, the last time in the test, and i1 never before it."""
     start = 1_000_000_000
-    histories = histories_of(np.array([[0, 0], [0, 1], [1, 0]]), 2, 2)
+    known = rated(("u0", "i0", 3, start), ("u0", "i1", 5, start), ("u1", "i0", 1, start + 2))
     log = rated(
-        ("u000", "i000", 2, start + 20),
-        ("u000", "i000", 3, start),
-        ("u000", "i000", 4, start + 5),
-        ("u000", "i001", 5, start + 30),
-        ("u001", "i000", 1, start + 2),
-        ("u002", "i000", 1, start),
+        ("u0", "i0", 2, start + 20),
+        ("u0", "i0", 3, start),
+        ("u0", "i0", 4, start + 5),
+        ("u0", "i1", 5, start + 30),
+        ("u1", "i0", 1, start + 2),
+        ("u2", "i0", 1, start),
     )
-    test = rated(("u000", "i009", 5, start + 10))
-    ends = held_out_from(histories, test, common_start)
-    np.testing.assert_array_equal(ratings_of(histories, log, ends), [4, np.nan, 1])
+    test = rated(("u0", "i9", 5, start + 10))
+    ends = held_out_from(np.array(["u0", "u1"], dtype=object), test, common_start)
+    past, later = split_stars(log, known, test, ends)
+    assert stars(past) == {("u0", "i0"): 4, ("u1", "i0"): 1}
+    # What was rated before is no later star.
+    assert stars(later) == {("u0", "i1"): 5}
+
+
+def test_low_stars_count_on_both_sides() -> None:
+    """No interaction names them: only what a user liked is one."""
+    log = rated(("u", "liked", 5, 1), ("u", "low", 1, 2), ("u", "later", 2, 20))
+    past, later = split_stars(log, log[:1], rated(("u", "x", 5, 10)), pd.Series({"u": 10.0}))
+    assert stars(past) == {("u", "liked"): 5, ("u", "low"): 1}
+    assert stars(later) == {("u", "later"): 2}
 
 
 def test_the_star_of_the_interaction_itself_always_counts() -> None:
-    histories = histories_of(np.array([[0, 0]]), 1, 1)
-    log = rated(("u000", "i000", 4, 1_000_000_000), ("u000", "i000", 5, 1_000_000_001))
-    ends = np.array([1_000_000_000.0])
-    np.testing.assert_array_equal(ratings_of(histories, log, ends), [4])
+    log = rated(("u", "i", 4, 1_000_000_000), ("u", "i", 5, 1_000_000_001))
+    past, later = split_stars(log, log[:1], log[:0], pd.Series({"u": 1_000_000_000.0}))
+    assert stars(past) == {("u", "i"): 4}
+    assert later.empty
 
 
-def test_stars_of_unknown_time_count() -> None:
-    histories = histories_of(np.array([[0, 0]]), 1, 1)
-    found = ratings_of(histories, rated(("u000", "i000", 4, None)), np.array([0.0]))
-    np.testing.assert_array_equal(found, [4])
+def test_stars_of_unknown_time_count_unless_held_out() -> None:
+    log = rated(("u", "i", 4, None), ("u", "j", 2, None))
+    past, later = split_stars(log, log[:0], log[1:], pd.Series({"u": np.inf}))
+    assert stars(past) == {("u", "i"): 4}
+    assert stars(later) == {("u", "j"): 2}
 
 
 def test_stars_of_unknown_time_are_not_the_last() -> None:
     log = rated(("u", "i", 4, 2), ("u", "i", 5, 1), ("u", "i", 1, None), ("u", "j", np.nan, 3))
-    assert last_stars(log)[["item_id", "rating"]].to_numpy().tolist() == [["i", 4]]
+    past, _ = split_stars(log, log[:0], log[:0], pd.Series({"u": 10.0}))
+    assert stars(past) == {("u", "i"): 4}
+
+
+def stars(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+    return {(row.user_id, row.item_id): row.rating for row in table.itertuples()}

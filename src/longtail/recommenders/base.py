@@ -100,7 +100,7 @@ class Recommender(BaseModel, ABC):
 
     @classmethod
     def space_for(cls, data: TrainingData) -> dict[str, list[Any] | tuple[float, float]]:
-        """Return what tuning may vary on some data: the weight of dislikes only if there are any."""
+        """Return what tuning may vary on the data: a weight of dislikes only if there are any."""
         disliked = len(data.histories.disliked_items) > 0
         return {k: span for k, span in cls.search_space.items() if disliked or k != DISLIKE_WEIGHT}
 

@@ -1,4 +1,4 @@
-"""Errors of rating predictions, by group."""
+"""Stars before and after a moment, and the errors of their predictions, by group."""
 
 from __future__ import annotations
 
@@ -8,65 +8,56 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from longtail.behaviour.histories import Histories
-
-
-def last_stars(interactions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the user's last rating of each item; rows without a rating are left out.
-
-    Args:
-        interactions: user_id, item_id, rating, timestamp, of the whole log.
-    """
-    return _rated(interactions).drop_duplicates(["user_id", "item_id"], keep="last")
+_PAIR = ["user_id", "item_id"]
 
 
 def held_out_from(
-    histories: Histories, test: pd.DataFrame, common_start: float | None
-) -> NDArray[np.float64]:
-    """Return (n_users,) the time from which each user's behaviour is held out.
+    user_ids: NDArray[np.object_], held_out: pd.DataFrame, common_start: float | None
+) -> pd.Series:
+    """Return the time from which each user's behaviour is held out, by user_id.
 
     Args:
-        histories: past behaviour.
-        test: user_id, timestamp of the test interactions.
-        common_start: start of the test period of all users; None: each user's first test
+        user_ids: (n_users,) users.
+        held_out: user_id, timestamp of the held-out interactions.
+        common_start: start of the held-out period of all users; None: each user's first held-out
             interaction, infinite for users without one.
     """
     if common_start is not None:
-        return np.full(histories.n_users, float(common_start))
-    first = test.groupby("user_id")["timestamp"].min().reindex(histories.user_ids)
-    return first.to_numpy(np.float64, na_value=np.inf)
+        return pd.Series(float(common_start), index=user_ids)
+    first = held_out.groupby("user_id")["timestamp"].min().reindex(user_ids)
+    return pd.Series(first.to_numpy(np.float64, na_value=np.inf), index=user_ids)
 
 
-def ratings_of(
-    histories: Histories, interactions: pd.DataFrame, ends: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Return (n,) the last stars within the past of the interactions of the histories, or NaN.
+def split_stars(
+    log: pd.DataFrame, known: pd.DataFrame, held_out: pd.DataFrame, ends: pd.Series
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split all stars of a log, low ones included, at the time from which behaviour is held out.
 
-    Stars that a user gave at or after the start of the test do not count, except those of the
-    interaction itself. Stars of unknown time count.
+    The last star within the past counts. Stars at or after a user's ``ends`` are later ones, except
+    those of a known interaction itself, and so is the star of a held-out interaction of unknown
+    time. Other stars of unknown time are of the past.
 
     Args:
-        histories: past behaviour.
-        interactions: user_id, item_id, rating, timestamp, of the whole log.
-        ends: (n_users,) the time from which each user's behaviour is held out.
+        log: user_id, item_id, rating, timestamp; rows without a rating are left out.
+        known: user_id, item_id, timestamp of the interactions of the past.
+        held_out: user_id, item_id of the held-out interactions.
+        ends: the time from which a user's behaviour is held out, by user_id; stars of other users
+            are left out.
+
+    Returns:
+        The last star of each user-item pair in the past; the last later star of each pair that has
+        none in the past.
     """
-    rated = _rated(interactions)
-    users = pd.Index(histories.user_ids).get_indexer(pd.Index(rated["user_id"]))
-    items = pd.Index(histories.item_ids).get_indexer(pd.Index(rated["item_id"]))
-    own = pd.MultiIndex.from_arrays([histories.users, histories.items])
-    place = own.get_indexer(pd.MultiIndex.from_arrays([users, items]))
+    rated = log[log["rating"].notna() & log["user_id"].isin(ends.index)]
+    rated = rated.sort_values("timestamp", kind="stable", na_position="first")
     times = rated["timestamp"].to_numpy(np.float64, na_value=np.nan)
-    is_first = times == np.append(histories.timestamps, np.nan)[place]
-    is_past = (place >= 0) & (np.isnan(times) | (times < ends[users]) | is_first)
-    stars = pd.Series(rated["rating"].to_numpy(np.float32)[is_past], place[is_past])
-    last = stars[~stars.index.duplicated(keep="last")]
-    return last.reindex(np.arange(len(histories.users))).to_numpy()
-
-
-def _rated(interactions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with a rating in the order of time, those of unknown time first."""
-    rated = interactions.dropna(subset="rating")
-    return rated.sort_values("timestamp", kind="stable", na_position="first")
+    pairs = pd.MultiIndex.from_frame(rated[_PAIR])
+    first = known.set_index(_PAIR)["timestamp"].reindex(pairs).to_numpy(np.float64, na_value=np.nan)
+    is_past = (times < rated["user_id"].map(ends).to_numpy(np.float64)) | (times == first)
+    is_past |= np.isnan(times) & ~pairs.isin(pd.MultiIndex.from_frame(held_out[_PAIR]))
+    past = rated[is_past].drop_duplicates(_PAIR, keep="last")
+    later = rated[~is_past & ~pairs.isin(pd.MultiIndex.from_frame(past[_PAIR]))]
+    return past, later.drop_duplicates(_PAIR, keep="last")
 
 
 def rating_errors(

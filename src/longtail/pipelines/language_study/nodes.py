@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
@@ -22,7 +21,6 @@ from longtail.pipelines.language_study.params import AugmentationStudyParameters
 from longtail.pipelines.recommenders.nodes import indices_of_users
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.item_features import ItemFeatures
-from longtail.recommenders.language_model_ranker.biases import bias_ratings
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
 from longtail.recommenders.lists import recommend
 from longtail.recommenders.neural.interest_network import (
@@ -35,7 +33,8 @@ from longtail.reporting import terminal
 from longtail.studies import judge as llm_judge
 from longtail.studies.compression import compression_table
 from longtail.studies.judge import JudgeParameters, draw_users
-from longtail.studies.rating_errors import held_out_from, last_stars, rating_errors, ratings_of
+from longtail.studies.rating_errors import held_out_from, rating_errors, split_stars
+from longtail.studies.star_predictors import predict_stars, star_period
 from longtail.studies.written_reasons import PROMPT, facts_of, is_supported
 from longtail.text.generator import TextGenerator
 from longtail.text.summaries import one_line
@@ -71,36 +70,36 @@ def study_ratings(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     test: pd.DataFrame,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
     interactions: pd.DataFrame,
     split_protocol: dict[str, Any],
     checkpoints: MutableMapping[str, Arrays],
 ) -> list[Row]:
-    """Return how well a fine-tuned language model predicts the stars of the test interactions.
+    """Return how well the stars after the start of the test are predicted, low ones included.
 
-    Beside it stands what the means of users and items alone predict; no rows without stars.
+    A fine-tuned language model with and without text stands beside the mean of all stars, the
+    biases of users and items and a matrix factorisation; no rows without stars.
     """
-    stars = last_stars(interactions)
     groups = item_groups.set_index("item_id")["item_group"]
     kinds = user_groups.set_index("user_id")["user_group"]
-    rated = test[["user_id", "item_id"]].merge(stars, on=["user_id", "item_id"])
+    ends = held_out_from(past.user_ids, test, split_protocol["test_start"])
+    known = pd.concat([train, validation])
+    before, rated = split_stars(interactions, known, test, ends)
     rated = rated[rated["user_id"].map(kinds) != "new"]
-    ends = held_out_from(past, test, split_protocol["test_start"])
-    ratings = ratings_of(past, interactions, ends)
-    if rated.empty or not np.isfinite(ratings).any():
+    if rated.empty or before.empty:
         logger.info("There are no stars to predict: no interaction has a rating.")
         return []
-    data = TrainingData(past, item_features, tuning.seed, checkpoints, ratings)
-    users = pd.Index(past.user_ids).get_indexer(pd.Index(rated["user_id"]))
-    items = pd.Index(past.item_ids).get_indexer(pd.Index(rated["item_id"]))
-    model = ranker.model_copy(update={"task": "rating"})
-    predictions: dict[str, NDArray[np.floating]] = {
-        "bias_only": bias_ratings(past, ratings, users, items),
-        "language_model": model.predict_ratings(model.fit(data), data, users, items),
-    }
+    starts = held_out_from(past.user_ids, validation, split_protocol["validation_start"])
+    earlier, held_out = split_stars(before, train, validation, starts.clip(upper=ends))
+    data = TrainingData(past, item_features, tuning.seed, checkpoints)
+    on_test = star_period(data, before, rated)
+    predictions = predict_stars(
+        ranker, star_period(data, earlier, held_out), on_test, tuning.trials
+    )
     masks = {str(g): (rated["item_id"].map(groups) == g).to_numpy() for g in groups.unique()}
     masks |= {str(g): (rated["user_id"].map(kinds) == g).to_numpy() for g in kinds.unique()}
-    actual = rated["rating"].to_numpy(dtype=np.float64)
-    return _records(rating_errors(predictions, actual, masks))
+    return _records(rating_errors(predictions, on_test.actual, masks))
 
 
 def study_augmentation(
