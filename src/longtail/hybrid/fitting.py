@@ -72,7 +72,7 @@ def fit_hybrid(
         return front, tail_recall
 
     gate = fit_gate(lists, relevant, parameters.gate)
-    front, tail_recall = front_of(_cross_fitted_scores(lists, relevant, parameters.gate, data.seed))
+    front, tail_recall = front_of(cross_fitted_scores(lists, relevant, parameters.gate, data.seed))
     if parameters.tail_emphasis is not None:
         return Hybrid(gate, parameters.tail_emphasis, front, alone)
     if all(is_dominated(point, alone) for point in front):
@@ -97,7 +97,7 @@ def _head_difference(
     }
 
 
-def _cross_fitted_scores(
+def cross_fitted_scores(
     lists: Lists, relevant: NDArray[np.bool_], parameters: GateParameters, seed: int
 ) -> NDArray[np.float64]:
     """Score every user with a gate fitted on the other half of the users."""

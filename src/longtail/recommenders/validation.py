@@ -86,10 +86,21 @@ def validation_ndcg(
     k: int,
 ) -> float:
     """Return the mean NDCG@k over the validation users; candidates are as in lists."""
+    return float(ndcg_by_user(recommender, arrays, data, targets, k).mean())
+
+
+def ndcg_by_user(
+    recommender: Recommender,
+    arrays: Arrays,
+    data: TrainingData,
+    targets: ValidationTargets,
+    k: int,
+) -> NDArray[np.float64]:
+    """Return (n,) the NDCG@k of each validation user."""
     values = []
     for users in user_blocks(targets.users, data.histories.n_items):
         rows = np.searchsorted(targets.users, users)
         scores = recommender.score(arrays, data, users)
         items, _ = rank_unseen(scores, data.histories.unlisted(users), k)
         values.append(ndcg(items, targets.relevant[rows]))
-    return float(np.concatenate(values).mean())
+    return np.concatenate(values)

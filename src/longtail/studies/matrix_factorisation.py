@@ -92,5 +92,5 @@ class MatrixFactorisation:
             normal[there] += np.add.reduceat(outer, first, axis=0)
             right[there] += np.add.reduceat(features * wanted[:, None], first, axis=0)
         ridge: NDArray[np.float64] = self.regularization * np.eye(size)
-        solved: NDArray[np.float64] = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
-        return solved
+        solved = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+        return np.asarray(solved, dtype=np.float64)
