@@ -11,6 +11,7 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from longtail.datasets import SourceTableDataset
 from longtail.demo.fabricated import fabricate
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
@@ -124,6 +125,33 @@ def test_both_engines_give_the_same_tables(shop, tmp_path, parameters):
     if not parameters:
         assert ours == theirs
     assert ours | {"fingerprint": ""} == theirs | {"fingerprint": ""}
+
+
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz"])
+@pytest.mark.parametrize("folders", [("", ""), ("year=007/", "year=__HIVE_DEFAULT_PARTITION__/")])
+def test_both_engines_read_folders_of_parts_alike(tmp_path, kind, folders):
+    table = tmp_path / "run=7 [a]" / f"items.{kind}"
+    parts = [pd.DataFrame({"item_id": [1, 2], "title": ["a", "b,c"]}),
+             pd.DataFrame({"item_id": [3], "title": ["c"]})]  # fmt: skip
+    for number, (folder, part) in enumerate(zip(folders, parts, strict=True)):
+        (table / folder).mkdir(parents=True, exist_ok=True)
+        path = table / folder / f"part-0000{number}.{kind}"
+        part.to_parquet(path) if kind == "parquet" else part.to_csv(path, index=False)
+    (table / "_SUCCESS").touch()
+    (table / "notes.txt").write_text("no part of the table")
+    read = [
+        SourceTableDataset(folder=str(table.parent), stem="items", connection={"backend": engine})
+        .load()
+        .to_pandas()
+        .sort_values("item_id", ignore_index=True)
+        for engine in ("duckdb", "pyspark")
+    ]
+    pd.testing.assert_frame_equal(*read, check_dtype=False)
+    assert read[0]["item_id"].tolist() == ["1", "2", "3"]
+    if folders[0]:
+        assert read[0]["year"].tolist()[:2] == ["007", "007"]
+        assert read[0]["year"].isna().tolist() == [False, False, True]
 
 
 @pytest.mark.usefixtures("java")
