@@ -5,6 +5,7 @@ What the commands need is imported inside them, so that ``kedro --version`` stay
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -168,7 +169,7 @@ def user_message(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, UserError | DataValidationError | VersionNotFoundError):
             return str(cause)
-        if message := storage_message(str(cause)):
+        if message := storage_message(cause) or memory_message(cause):
             return message
     return None
 
@@ -180,22 +181,49 @@ _REMEDIES = {
     "Read-only file system": "make the folder writable",
     "Permission denied": "make the folder writable",
 }
-_SAVED_FILE = re.compile(r"filepath=\w+\('(?P<path>[^']+)'\)")
+_FILE_OF_DATASET = re.compile(r"filepath=\w+\('(?P<path>[^']+)'\)")
+_HIDDEN_FOLDER = re.compile(r"/\.[^/]+\.staged(?=/)")
 
 
-def storage_message(text: str) -> str | None:
-    """Return what to do if results could not be saved, None for any other error.
+def storage_message(error: BaseException) -> str | None:
+    """Return what to do if a file could not be saved or read, None for any other error.
 
     Libraries wrap the operating system's error in their own and keep its words.
     """
+    text = str(error)
     reason = next((words for words in _REMEDIES if words in text), None)
     if reason is None:
         return None
-    file = _SAVED_FILE.search(text)
-    what = file["path"] if file else "A result"
+    named = getattr(error, "filename", None)
+    file = _FILE_OF_DATASET.search(text)
+    what = file["path"] if file else str(named) if named else "A result"
+    # Until it is whole, a dataset is saved in a hidden folder beside its place.
+    what = _HIDDEN_FOLDER.sub("", what)
+    if reason == "Permission denied" and _was_read(text, named):
+        return (
+            f"{what} could not be read: permission denied. Give the user who runs Longtail the"
+            " right to read it."
+        )
     return (
         f"{what} could not be saved: {reason.lower()}. Finished nodes are kept:"
         f" {_REMEDIES[reason]}, then resume with `kedro run --only-changed`."
+    )
+
+
+def _was_read(text: str, path: object) -> bool:
+    """Whether a permission that is denied is the one to read, not the one to write."""
+    if "Failed while loading data" in text:
+        return True
+    return isinstance(path, str) and os.access(path, os.F_OK) and not os.access(path, os.R_OK)
+
+
+def memory_message(error: BaseException) -> str | None:
+    """Return what to do if the engine's memory was not enough, None for any other error."""
+    if type(error).__name__ != "OutOfMemoryException":
+        return None
+    return (
+        "DuckDB needs more memory than its limit allows: raise engine.memory_limit in globals.yml,"
+        " or run cleaning on Spark (`--env spark`)."
     )
 
 

@@ -29,13 +29,13 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex}{PARTIAL}")
     try:
         yield partial
-        _sync(partial)
+        sync(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     # Not every file system can do this for a folder.
     with suppress(OSError):
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _remove_abandoned(path: Path) -> None:
@@ -47,7 +47,7 @@ def _remove_abandoned(path: Path) -> None:
                 partial.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or the list of names in a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

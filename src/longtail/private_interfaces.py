@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol, DataCatalog
@@ -37,6 +37,7 @@ __all__ = [
     "load_path",
     "mlflow_client_of",
     "save_path",
+    "set_file_path",
     "set_load_version",
 ]
 
@@ -56,6 +57,11 @@ def load_path(dataset: VersionedDataset) -> Path:
 def save_path(dataset: VersionedDataset) -> Path:
     """Return where a dataset saves in this run, also where it has saved already."""
     return Path(dataset._get_versioned_path(str(dataset.resolve_save_version())))
+
+
+def set_file_path(dataset: VersionedDataset, path: Path) -> None:
+    """Let a dataset save and load below another path than the catalog gives it."""
+    dataset._filepath = PurePosixPath(path)
 
 
 def set_load_version(dataset: VersionedDataset, version: str) -> None:

@@ -11,9 +11,11 @@ from kedro.framework.project import LOGGING
 from longtail.configuration import ConfigurationHooks, current_parameters
 from longtail.errors import UserError
 from longtail.hooks.inputs import InputHooks
+from longtail.hooks.outputs import OutputHooks
 from longtail.hooks.progress import ProgressHooks
 from longtail.hooks.spark import SparkHooks
 from longtail.hooks.tracking import TrackingHooks
+from longtail.runs.sessions import SessionStore
 
 # A run waits seconds, not minutes, for an MLflow server that does not answer: a request is given up
 # after 2 x 10 s. Set the variables for a server that needs longer.
@@ -70,4 +72,12 @@ CONFIG_LOADER_ARGS = {
 
 # TrackingHooks extends the hook class of kedro-mlflow, which must not be registered as well.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (ConfigurationHooks(), InputHooks(), SparkHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (
+    ConfigurationHooks(),
+    InputHooks(),
+    OutputHooks(),
+    SparkHooks(),
+    ProgressHooks(),
+    TrackingHooks(),
+)
+SESSION_STORE_CLASS = SessionStore

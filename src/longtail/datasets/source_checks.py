@@ -26,8 +26,11 @@ _BLOCK = 1 << 22
 def csv_options(suffix: str, backend: str, columns: list[str], separator: str) -> dict[str, Any]:
     """Return the reading options of a backend that give every column as string."""
     if backend == "pyspark":
+        quoted = [name.replace("`", "``") for name in columns]
         return {
             "header": True,
+            # Spark looks for columns in files whose names match the path as a pattern.
+            "schema": ", ".join(f"`{name}` string" for name in quoted),
             "inferSchema": False,
             "sep": separator,
             "escape": '"',

@@ -11,6 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from longtail.runs.input_checks import check_data_root
 from longtail.runs.recording import RunRecorder
 
 
@@ -26,9 +27,14 @@ class InputHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find the records of this environment's runs."""
-        data_root = context.config_loader["globals"]["data_root"]
-        self.recorder = RunRecorder(context.project_path / data_root, context.env or "")
+        """Find the records of this environment's runs.
+
+        Raises:
+            UserError: If Kedro cannot find versions in the folder of the data.
+        """
+        data_root = context.project_path / context.config_loader["globals"]["data_root"]
+        check_data_root(data_root)
+        self.recorder = RunRecorder(data_root, context.env or "")
 
     @hook_impl
     def before_pipeline_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from kedro.framework.project import pipelines
@@ -26,6 +27,8 @@ SHARED = (
     "validation_histories",
     "past_histories",
 )
+
+PATTERN_CHARACTERS = "*?["
 
 # Missing inputs that a message names.
 MOST_NAMED = 5
@@ -90,6 +93,20 @@ def check_inputs_match(inputs: Mapping[str, str], records: RunRecords, env: str 
     """
     if mixed := mixed_inputs(inputs, records):
         raise UserError(mixed_inputs_message(mixed, env))
+
+
+def check_data_root(data_root: Path) -> None:
+    """Refuse a folder in whose path Kedro, looking for versions, sees a pattern.
+
+    Raises:
+        UserError: If the path holds one of the characters of patterns.
+    """
+    if found := sorted(set(PATTERN_CHARACTERS) & set(str(data_root))):
+        raise UserError(
+            f"The path of the data, {data_root}, holds {' and '.join(found)}, which Kedro takes for"
+            " a pattern when it looks for versions. Rename the folder, or set another data_root in"
+            " globals.yml."
+        )
 
 
 def check_inputs_exist(missing: Iterable[str], chosen: Mapping[str, str], env: str = "") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,8 +14,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from longtail.files import link_or_copy
-from longtail.private_interfaces import save_path
+from longtail.errors import UserError
+from longtail.private_interfaces import file_path, save_path
 from longtail.runs.costs import CostMeter, Costs
 from longtail.runs.input_checks import check_inputs_exist, check_inputs_match, check_intact
 from longtail.runs.lineage import encoder_precision, parameter_values
@@ -32,7 +31,9 @@ from longtail.runs.records import (
     this_process,
 )
 from longtail.runs.signatures import node_signature
+from longtail.runs.staging import link_version, remove_staged
 from longtail.runs.versions import (
+    follows_newest,
     input_versions,
     output_hashes,
     pin_inputs,
@@ -81,7 +82,7 @@ class RunRecorder:
 
         Raises:
             UserError: If an input is missing or damaged, or was made from other data than the other
-                inputs.
+                inputs, or if another run has the same version.
         """
         chosen = run_params["load_versions"] or {}
         check_inputs_exist(pin_inputs(pipeline, catalog, chosen, self._records), chosen, self._env)
@@ -104,10 +105,17 @@ class RunRecorder:
             inputs=inputs,
             ancestors=ancestry(steps(pipeline), inputs, version, self._records),
         )
-        self._records.write(record)
+        if not self._records.create(record):
+            self._version = None
+            raise UserError(
+                f"Another run has the version {version}: both started in the same millisecond. "
+                "Start this one again."
+            )
 
     def _warn_about_killed_runs(self) -> None:
-        """Log each killed run once and mark its record."""
+        """Log each killed run once, mark its record and remove what it was saving."""
+        datasets = (self._catalog.get(name) for name in self._catalog)
+        folders = {file_path(dataset).parent for dataset in datasets if follows_newest(dataset)}
         for record in self._records.newest_first():
             if record.status == "running" and has_ended(record.process):
                 logger.warning(
@@ -116,6 +124,7 @@ class RunRecorder:
                     record.version,
                 )
                 self._records.write(record.model_copy(update={"status": "killed"}))
+                remove_staged(folders, record.version)
 
     def dataset_saved(self, node: Node) -> None:
         """Record a node once all of its outputs are saved."""
@@ -150,7 +159,7 @@ class RunRecorder:
             hashes = {name: record.hashes.get(name) for name in paths}
             if all(path.exists() and content_hash(path) == hashes[n] for n, path in found.items()):
                 for name, path in found.items():
-                    shutil.copytree(path.parent, paths[name].parent, copy_function=link_or_copy)
+                    link_version(path.parent, paths[name].parent)
                 version = record.reused.get(node.name, record.version)
                 files = {name: content_state(path) for name, path in paths.items()}
                 self._add(node.name, signature, hashes, files, record.costs, version)

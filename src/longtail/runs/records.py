@@ -92,6 +92,19 @@ class RunRecords:
             partial.write_text(record.model_dump_json(indent=1), encoding="utf-8")
         self._known[record.version] = record
 
+    def create(self, record: RunRecord) -> bool:
+        """Save the record of a run that starts; return whether no other process has its version."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._path(record.version).touch(exist_ok=False)
+        except FileExistsError:
+            self._known.pop(record.version, None)
+            other = self.read(record.version)
+            if other is None or other.process != record.process:
+                return False
+        self.write(record)
+        return True
+
     def read(self, version: str) -> RunRecord | None:
         """Return the record of the run that saved a version, None if there is none.
 
