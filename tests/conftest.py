@@ -74,7 +74,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def copy_project(target: Path, store: Path) -> Path:
+def copy_project(target: Path, store: Path | None = None) -> Path:
     """Copy configuration and code of the project, without data and with an empty MLflow store."""
     for name in ("conf", "src"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -82,7 +82,8 @@ def copy_project(target: Path, store: Path) -> Path:
     (target / "conf/local").mkdir()
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, target / name)
-    shutil.copy(store, target / "mlflow.db")
+    if store is not None:
+        shutil.copy(store, target / "mlflow.db")
     return target
 
 

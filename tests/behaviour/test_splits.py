@@ -236,6 +236,17 @@ def test_fingerprint_is_the_hash_of_the_sorted_rows():
     assert fingerprint([one, one]) != fingerprint([one])
 
 
+def test_ids_with_separators_do_not_collide():
+    pairs = [("a\tb", "c"), ("a", "b\tc"), ("a\\tb", "c"), ("a\nb", "c"), ("a\\nb", "c")]
+    tables = [
+        ibis.memtable(
+            pd.DataFrame({"user_id": [u], "item_id": [i], "timestamp": [1], "weight": [1.0]})
+        )
+        for u, i in pairs
+    ]
+    assert len({fingerprint([table]) for table in tables}) == len(pairs)
+
+
 def test_evaluated_new_and_complete_users_are_counted():
     rows = [("all", item, START + i) for i, item in enumerate("abc")]
     rows += [("old", item, START + 3 + i) for i, item in enumerate("ab")]

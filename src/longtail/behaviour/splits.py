@@ -8,6 +8,7 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from longtail.behaviour.protocols import (
     FOLD_IN,
@@ -228,17 +229,34 @@ def fold_in_table(pairs: ir.Table, seed: int) -> ir.Table:
 
 
 def fingerprint(tables: Iterable[ir.Table]) -> str:
-    """Return the SHA-256 of sorted split tables, in the given order; the same on every engine."""
+    """Return the SHA-256 of sorted split tables, in the given order; the same on every engine.
+
+    Fields are joined by tabs and rows by line breaks. Where ids hold these characters they are
+    escaped, so that different tables never give the same text.
+    """
     digest = hashlib.sha256()
     for table in tables:
-        millionths = (table.weight * 1e6 + 0.5).floor().cast("int64").cast("string")
-        timestamp = table.timestamp.cast("string").fill_null("")
-        fields = [table.user_id, table.item_id, timestamp, millionths]
-        rows = table.select(row=ibis.literal("\t").join(fields) + "\n").to_pyarrow()["row"]
-        for chunk in rows.cast(pa.large_string()).chunks:
-            digest.update(_text_of(chunk))
+        fields = table.select(
+            "user_id",
+            "item_id",
+            timestamp=table.timestamp.cast("string").fill_null(""),
+            millionths=(table.weight * 1e6 + 0.5).floor().cast("int64").cast("string"),
+        )
+        for batch in fields.to_pyarrow().to_batches():
+            user_id, item_id, *numbers = (column.cast(pa.large_string()) for column in batch)
+            columns = [_escaped(user_id), _escaped(item_id), *numbers]
+            tab, line_break, nothing = pa.array(["\t", "\n", ""], pa.large_string())
+            rows = pc.binary_join_element_wise(*columns, tab)
+            digest.update(_text_of(pc.binary_join_element_wise(rows, nothing, line_break)))
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def _escaped(ids: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return ids without tabs and line breaks; different ids stay different."""
+    for character, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n")):
+        ids = pc.replace_substring(ids, character, escape)
+    return ids
 
 
 def _text_of(strings: pa.LargeStringArray) -> memoryview:

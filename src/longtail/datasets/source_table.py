@@ -10,6 +10,7 @@ import pyarrow as pa
 from kedro.io import DatasetError, Version
 from kedro_datasets.ibis import FileDataset
 
+from longtail.behaviour.cleaning.columns import EXACT_LIMIT
 from longtail.behaviour.cleaning.pseudonyms import MIN_KEY_LENGTH, pseudonymise
 from longtail.datasets.local import literal_path
 from longtail.datasets.source_checks import (
@@ -26,7 +27,6 @@ PROJECT_ROOT = Path(__file__).resolve().parents[3]
 VERSION_LENGTH = 16
 LIST_SEPARATOR = "|"
 """Joins the elements of a Parquet list, such as the categories of an item."""
-EXACT_LIMIT = 2.0**53
 _PART = "__part__"
 
 

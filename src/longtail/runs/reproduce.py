@@ -30,7 +30,7 @@ from mlflow.tracking import MlflowClient
 from longtail.errors import UserError
 from longtail.files import link_or_copy
 from longtail.installed_packages import package_versions
-from longtail.private_interfaces import catalog_with_versions, file_path
+from longtail.private_interfaces import VersionedDataset, catalog_with_versions, file_path
 from longtail.runs.lineage import LINEAGE_FILE, encoder_precision, git
 from longtail.runs.records import RunRecords
 from longtail.runs.versions import follows_newest
@@ -242,14 +242,41 @@ def bring_inputs(
                 copied = target / path.relative_to(data_root)
                 shutil.copytree(path, copied, copy_function=link_or_copy)
         elif follows_newest(dataset):
-            raise UserError(
-                f"The version {version} of '{name}', which the run read, no longer exists."
+            same = same_content(records, name, version, dataset)
+            if same is None:
+                raise UserError(
+                    f"The version {version} of '{name}', which the run read, no longer exists, and"
+                    " no other version has the same content."
+                )
+            shutil.copytree(
+                same, target / (folder / version).relative_to(data_root), copy_function=link_or_copy
             )
         elif dataset.resolve_load_version() != version:
             raise UserError(
                 f"The input '{name}' has changed: the run read content {version}, now the content"
                 f" is {dataset.resolve_load_version()}."
             )
+
+
+def same_content(
+    records: RunRecords, name: str, version: str, dataset: VersionedDataset
+) -> Path | None:
+    """Return the folder of another version with the content that a version had, None without one.
+
+    Args:
+        records: the records of earlier runs.
+        name: of the dataset.
+        version: which no longer exists.
+        dataset: of the catalog.
+    """
+    content = records.content(name, version)
+    for other in dataset.list_versions(full_path=False):
+        folder = file_path(dataset) / other
+        if records.content(name, other) == content != version and not records.damage(
+            name, other, folder / folder.parent.name, always_hash=True
+        ):
+            return folder
+    return None
 
 
 def overlay(copy: Path, env: str | None, files: Mapping[str, Mapping[str, bool | str]]) -> None:

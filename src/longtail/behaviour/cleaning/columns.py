@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 WHITE = " \t\n\r\f\x0b"
 """The characters that count as white space."""
+EXACT_LIMIT = 2.0**53
+"""From here on floating-point numbers skip whole numbers."""
 _WHITE = r" \t\n\r\f\x0b"
 
 
@@ -51,15 +53,41 @@ def map_columns(
     # Cached, so that the file is read and parsed only once.
     read = table.select(**present).cache()
     padded = {name: _is_padded(read[name]) for name in required}
-    counts = read.aggregate(**{name: flag.sum() for name, flag in padded.items()})
-    for name, n in counts.to_pyarrow().to_pylist()[0].items():
-        if n:
+    counts = read.aggregate(
+        **{name: flag.sum() for name, flag in padded.items()},
+        **{f"{name}_rounded": read[name].max(where=_is_rounded(read[name])) for name in required},
+    )
+    found = counts.to_pyarrow().to_pylist()[0]
+    for name in required:
+        if example := found[f"{name}_rounded"]:
+            raise UserError(
+                f"The ids in the column '{mapping[name]}' of the {file} file were stored as "
+                f"floating-point numbers, such as {example}: above 2^53 (9007199254740992) these "
+                "lose their last digits, and different ids become equal. Write the ids as text or "
+                "as whole numbers."
+            )
+        if n := found[name]:
             logger.warning("Removed spaces around %d values of %s in the %s file.", n, name, file)
             read = read.mutate(
                 **{name: ibis.ifelse(padded[name], stripped(read[name]), read[name])}
             )
     null = ibis.null("string")
     return read.select(**{name: read[name] if name in present else null for name in mapping})
+
+
+def unused_columns(table: ir.Table, mapping: Mapping[str, str | None]) -> list[str]:
+    """Return the columns of an input table that no canonical column is read from."""
+    return [name for name in table.columns if name not in mapping.values()]
+
+
+def _is_rounded(text: ir.StringValue) -> ir.BooleanValue:
+    """Return whether an id is a floating-point number too large to be exact."""
+    # As 1.2e+18, 1e+18 (DuckDB, pandas), 1.2E18 (Spark) or 9007199254740992.0 (pandas).
+    is_float = text.re_search(r"^\d(\.\d+[eE]\+?|[eE]\+)\d{2,3}$|^\d{16,}\.0$")
+    # Searched in long ids only, which few catalogues have.
+    return ibis.ifelse(text.length() > 4, is_float, False) & (
+        text.try_cast("float64") >= EXACT_LIMIT
+    )
 
 
 def _is_padded(text: ir.StringValue) -> ir.BooleanValue:
