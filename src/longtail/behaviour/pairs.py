@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
 from longtail.behaviour.dislikes import find_dislikes
-from longtail.behaviour.protocols import FOLD_IN, Cutoffs, hidden_items
+from longtail.behaviour.protocols import FOLD_IN, Cutoffs, hidden_items, rank_per_user
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
 from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
 
@@ -29,8 +30,10 @@ def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | No
 
     Returns:
         The assignment; its interactions are user_id, item_id, timestamp (of the first positive
-        event), weight (float64 above 0, mean 1 in train) and split, each pair once. Its dislikes
-        are those of ``find_dislikes``.
+        event), weight (float64 above 0, mean 1 in train) and split, each pair once. Where users
+        have several pairs within one second and ``events`` has a column ``moment``, the column
+        position (int64 from 0, in time, per user) keeps their order. Its dislikes are those of
+        ``find_dislikes``.
     """
     assignment = assign_splits(first_positive(events), settings)
     pairs = assignment.interactions
@@ -49,13 +52,36 @@ def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | No
         starts = _common_starts(events, assignment.cutoffs)
     half_life = signals.half_life_days if signals else None
     dislikes = find_dislikes(visible, weighed, starts, half_life)
-    return replace(assignment, interactions=weighed, dislikes=dislikes)
+    return replace(
+        assignment, interactions=_with_positions(weighed, pairs, settings), dislikes=dislikes
+    )
+
+
+def _with_positions(weighed: ir.Table, pairs: ir.Table, settings: SplitSettings) -> ir.Table:
+    """Add the column position where times alone do not order the pairs of a user."""
+    if "moment" not in pairs.columns:
+        return weighed
+    ranked = rank_per_user(pairs, settings.seed).select(*_KEYS, position=_.position.cast("int64"))
+    named = weighed.select(*_KEYS, "timestamp", "weight", "split")
+    return named.join(ranked, list(_KEYS)).cache()
 
 
 def first_positive(events: ir.Table) -> ir.Table:
-    """Return user_id, item_id and the time of the first positive event of every pair with one."""
+    """Return user_id, item_id and the time of the first positive event of every pair with one.
+
+    ``moment`` is kept where it orders pairs of a user within one second.
+    """
     positive = events.filter(events.weight > 0)
-    return positive.group_by(list(_KEYS)).aggregate(timestamp=positive.timestamp.min()).cache()
+    names = [name for name in ("timestamp", "moment") if name in events.columns]
+    first = positive.group_by(list(_KEYS)).aggregate(
+        **{name: positive[name].min() for name in names}
+    )
+    first = first.cache()
+    if "moment" not in names:
+        return first
+    seconds = first.group_by("user_id", "timestamp").aggregate(n=_.moment.nunique())
+    several = seconds.aggregate(any=(seconds.n > 1).any()).to_pyarrow()["any"][0].as_py()
+    return first if several else first.drop("moment")
 
 
 def _period_starts(assignment: Assignment, settings: SplitSettings) -> ir.Table:

@@ -152,13 +152,16 @@ def assign_user_cold(
 def rank_per_user(interactions: ir.Table, seed: int) -> ir.Table:
     """Add ``position`` (from 0, in time, per user) and ``n`` (interactions of the user).
 
-    Equal times are ordered by the MD5 of user, item and seed. Interactions without a time come
+    Equal times are ordered by ``moment`` (times with fractions) or the former ``position``, where
+    the table has them, then by the MD5 of user, item and seed. Interactions without a time come
     first, so that none of them is in the test.
     """
+    finer = [name for name in ("moment", "position") if name in interactions.columns]
     hashed = interactions.mutate(
         tie=_seeded_hash([interactions.user_id, interactions.item_id], seed)
     )
-    order = [hashed.timestamp.notnull(), hashed.timestamp, hashed.tie]
+    within = [hashed[name] for name in finer]
+    order = [hashed.timestamp.notnull(), hashed.timestamp, *within, hashed.tie]
     by_user = ibis.window(group_by=hashed.user_id)
     return hashed.mutate(
         position=ibis.row_number().over(ibis.window(group_by=hashed.user_id, order_by=order)),

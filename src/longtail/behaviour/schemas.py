@@ -14,12 +14,16 @@ class _TableSchema(pa.DataFrameModel):
 
 
 class SplitSchema(_TableSchema):
-    """Training, validation or test interactions; each user-item pair once."""
+    """Training, validation or test interactions; each user-item pair once.
+
+    The column position is there if users have several interactions within one second.
+    """
 
     user_id: Series[str]
     item_id: Series[str]
     timestamp: Series[Any] = pa.Field(nullable=True)
     weight: Series[float] = pa.Field(gt=0)
+    position: Series[np.int64] | None = pa.Field(ge=0)
 
     @pa.check("timestamp")
     @classmethod

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -209,9 +208,14 @@ def check_evaluable(counts: dict[str, Any]) -> None:
 
 
 def split_table(pairs: ir.Table, split: str) -> ir.Table:
-    """Return user_id, item_id, timestamp, weight of one split, sorted by user, time and item."""
-    chosen = pairs.filter(pairs.split == split).select("user_id", "item_id", "timestamp", "weight")
-    return chosen.order_by("user_id", "timestamp", "item_id")
+    """Return user_id, item_id, timestamp, weight of one split, sorted by user, time and item.
+
+    Also position, where ``pairs`` has it.
+    """
+    order = [name for name in ("position",) if name in pairs.columns]
+    columns = ("user_id", "item_id", "timestamp", "weight", *order)
+    chosen = pairs.filter(pairs.split == split).select(*columns)
+    return chosen.order_by("user_id", "timestamp", *order, "item_id")
 
 
 def fold_in_table(pairs: ir.Table, seed: int) -> ir.Table:

@@ -28,6 +28,8 @@ class InteractionSettings:
     Attributes:
         timestamps: "auto" detects the kind of the times; "calendar" or "ordinal" sets it.
         protocol: split protocol; under a temporal one a row needs a time.
+        timestamp_format: format of the times, with the directives of Python's ``strptime``; None:
+            unix times, ISO 8601, dates as numbers, or positions.
         earliest: first plausible unix second.
         latest: last plausible unix second.
         min_rating: rated rows below it are rejected; None accepts every rating.
@@ -55,6 +57,7 @@ class InteractionSettings:
     missing_ids: tuple[str, ...] = ()
     max_rejected_share: float = 0.01
     min_group_size: int = 1
+    timestamp_format: str | None = None
 
 
 def row_rules(
@@ -80,7 +83,9 @@ def row_rules(
         ),
         Rule(
             "unparsable_timestamp",
-            "The timestamp is neither a number (a unix time or a position) nor ISO 8601.",
+            "The timestamp is neither a number (a unix time or a position) nor ISO 8601."
+            if settings.timestamp_format is None
+            else f"The timestamp does not have the format {settings.timestamp_format}.",
             ~is_blank(typed.timestamp) & typed.typed_timestamp.isnull(),
         ),
     ]
@@ -139,7 +144,7 @@ def reject_repeats(
     acceptable = classified.filter(classified.rule.isnull()).drop("rule")
     numbers = [name for name in ("rating", "quantity") if name in names]
     as_read = [name for name in ("timestamp", *NUMBERS) if f"{name}_as_read" in names]
-    timing = [name for name in ("timestamp", "dwell_seconds") if name in names]
+    timing = [name for name in ("timestamp", "moment", "dwell_seconds") if name in names]
     window = ibis.window(
         group_by=["user_id", "item_id", "event_type", *numbers],
         order_by=[

@@ -16,6 +16,7 @@ from longtail.behaviour.cleaning.interaction_rules import (
 from longtail.behaviour.cleaning.mass_rejections import in_words, mass_rejections
 from longtail.behaviour.cleaning.parsing import TimestampProfile, profile_timestamps
 from longtail.behaviour.cleaning.rules import add_reason, count_rules, first_rule
+from longtail.behaviour.cleaning.time_formats import parse_formatted, profile_formatted
 from longtail.behaviour.cleaning.typed_rows import (
     NUMBERS,
     RAW_COLUMNS,
@@ -33,7 +34,8 @@ INTERACTION_ORDER = ("user_id", "timestamp", "item_id", "event_type", "rating", 
 class CleanInteractions(NamedTuple):
     """Kept interactions, rejected rows and the interactions' part of the cleaning report.
 
-    ``events`` are the same interactions unsorted, for steps that need no order.
+    ``events`` are the same interactions unsorted, for steps that need no order; where times have
+    fractions of a second, their column ``moment`` (float64 unix seconds) keeps them.
     """
 
     interactions: ir.Table
@@ -63,14 +65,9 @@ def clean_interactions(
     Raises:
         UserError: if a temporal split is requested without calendar times, or no row is left.
     """
-    profile = profile_timestamps(
-        raw.timestamp,
-        kind=settings.timestamps,
-        earliest=settings.earliest,
-        latest=settings.latest,
-    )
+    profile, times = _profile(raw.timestamp, settings)
     items = number_rows(catalogue.rename(text="item_id"))
-    typed = type_columns(raw, items, profile)
+    typed = type_columns(raw, items, profile, times)
     rules = row_rules(typed, profile, settings)
     coded, codes = encode_rows(raw, typed.mutate(rule=first_rule(rules)), items)
     coded, bot_rules = reject_bots(coded, settings)
@@ -93,9 +90,25 @@ def clean_interactions(
     events = _weigh_kept(coded, codes, settings.signals)
     report["event_types"] = _describe_event_types(events, codes)
     rejected = add_reason(as_read, rules).order_by(*RAW_COLUMNS, "rule")
+    report["ratings"] = _describe_ratings(coded)
     varying = (*coded.columns, *(["weight"] if settings.signals else []))
     order = [name for name in INTERACTION_ORDER if name in varying]
-    return CleanInteractions(decode(events, codes, order), rejected, report, decode(events, codes))
+    interactions = decode(events.select(*INTERACTION_COLUMNS), codes, order)
+    return CleanInteractions(interactions, rejected, report, decode(events, codes))
+
+
+def _profile(
+    timestamp: ir.StringColumn, settings: InteractionSettings
+) -> tuple[TimestampProfile, ir.Table | None]:
+    """Return what the time column holds and, for a format that the user gives, its times."""
+    earliest, latest = settings.earliest, settings.latest
+    if settings.timestamp_format is None:
+        kind = settings.timestamps
+        found = profile_timestamps(timestamp, kind=kind, earliest=earliest, latest=latest)
+        return found, None
+    times = parse_formatted(timestamp, settings.timestamp_format)
+    profile = profile_formatted(timestamp, times, settings.timestamp_format, earliest, latest)
+    return profile, times
 
 
 def _weigh_kept(
@@ -105,15 +118,16 @@ def _weigh_kept(
     kept = classified.filter(classified.rule.isnull())
     empty = [name for name in NUMBERS if name not in kept.columns]
     kept = kept.mutate(**dict.fromkeys(empty, ibis.null("float64")))
+    columns = [*INTERACTION_COLUMNS, *(["moment"] if "moment" in kept.columns else [])]
     if signals is None:
-        return kept.mutate(weight=event_weight(kept, None)).select(*INTERACTION_COLUMNS)
+        return kept.mutate(weight=event_weight(kept, None)).select(*columns)
     # Weights need the text of the event type, the result its code.
     with_text = kept.mutate(coded_event_type=kept.event_type)
     events = decode(with_text, {"event_type": codes["event_type"]})
     weighed = events.mutate(
         weight=event_weight(events, signals), event_type=events.coded_event_type
     )
-    return weighed.select(*INTERACTION_COLUMNS).cache()
+    return weighed.select(*columns).cache()
 
 
 def _describe_event_types(
@@ -136,6 +150,24 @@ def _describe_event_types(
         }
         for row in found
     ]
+
+
+def _describe_ratings(coded: ir.Table) -> dict[str, Any]:
+    """Return the range of the kept ratings, and whether they look like counts.
+
+    Counts are whole numbers without an upper end; scales of ratings end at 10 or at 100.
+    """
+    if "rating" not in coded.columns:
+        return {"lowest": None, "highest": None, "look_like_counts": False}
+    rating = coded.filter(coded.rule.isnull()).rating
+    facts = rating.as_table().aggregate(
+        lowest=rating.min(), highest=rating.max(), whole=(rating == rating.floor()).all()
+    )
+    found = facts.to_pyarrow().to_pylist()[0]
+    lowest, highest = found["lowest"], found["highest"]
+    counts = lowest is not None and lowest >= 0 and highest > 10 and highest != 100
+    is_count = bool(counts and found["whole"])
+    return {"lowest": lowest, "highest": highest, "look_like_counts": is_count}
 
 
 def _describe(profile: TimestampProfile) -> dict[str, Any]:

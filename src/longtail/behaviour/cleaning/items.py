@@ -14,6 +14,7 @@ from longtail.behaviour.cleaning.texts import clean_texts
 from longtail.errors import UserError
 
 TEXT_COLUMNS = ("title", "description", "categories", "brand")
+_USABLE = r"[\p{L}\p{N}]"
 ITEM_COLUMNS = ("item_id", *TEXT_COLUMNS, "price")
 
 
@@ -164,11 +165,17 @@ def _clean_texts(items: ir.Table) -> tuple[ir.Table, dict[str, int]]:
 
 
 def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
-    """Count the kept items with a text in each field, with a price, and without any text."""
+    """Count the kept items with a text in each field, with a price, and without any text.
+
+    A text is usable if it has a letter or a digit.
+    """
     filled = {name: ~is_blank(items[name]) for name in TEXT_COLUMNS}
     any_text = ibis.or_(*filled.values())
+    usable = ibis.or_(*(items[name].re_search(_USABLE) for name in TEXT_COLUMNS))
     texts = items.aggregate(
-        **{name: flag.sum() for name, flag in filled.items()}, without_text=(~any_text).sum()
+        **{name: flag.sum() for name, flag in filled.items()},
+        without_text=(~any_text).sum(),
+        usable=usable.sum(),
     )
     has_price = ~is_blank(kept.price)
     prices = kept.aggregate(
@@ -178,6 +185,7 @@ def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
     return {
         "filled": {name: found[name] or 0 for name in (*TEXT_COLUMNS, "price")},
         "without_text": found["without_text"] or 0,
+        "usable_text": found["usable"] or 0,
         "without_text_note": "Kept: these items have behaviour, but no language evidence.",
         "unreadable_price": found["unreadable"] or 0,
     }

@@ -32,8 +32,9 @@ rating, are not in it: they are meant to reject rows."""
 _CAUSES = {
     "missing_user_id": "The column of the user ids is partly empty, or another column holds them.",
     "missing_item_id": "The column of the item ids is partly empty, or another column holds them.",
-    "unparsable_timestamp": "The times have a format of their own. Write them as unix seconds or "
-    "ISO 8601 (2020-12-31T23:59:59).",
+    "unparsable_timestamp": "The times have a format of their own. Set the parameter "
+    "behaviour_cleaning.timestamp_format to it, such as %d.%m.%Y %H:%M for 31.12.2020 23:59, or "
+    "write them as unix seconds or ISO 8601 (2020-12-31T23:59:59).",
     "implausible_timestamp": "The unit of the times is not recognised, or the parameters "
     "behaviour_cleaning.earliest_date and latest_date leave out a part of the data.",
     "missing_timestamp": "The column of the times is partly empty. The parameter "

@@ -22,6 +22,7 @@ _DAY = 86_400
 LARGEST_PRICE = 1e12
 _EXACT_LIMIT = 2.0**53
 _LARGEST = sys.float_info.max
+_FRACTION = r":\d{2}(\.\d+\s*)$"
 _ZONE = r":\d{2}(?:\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
 
 
@@ -35,7 +36,9 @@ class TimestampProfile:
         calendar_rows: rows with a calendar time within the plausible bounds.
         has_text: whether some times are not numbers, and so may be ISO 8601.
         unit: what a number is: the unit of a unix time, "spreadsheet days" (since 1899-12-30),
-            "yyyymmdd", "positions", or "fractional positions", which become their ranks.
+            "yyyymmdd", "positions", "fractional positions", which become their ranks, or the
+            format that the user gave.
+        has_fractions: whether some calendar times have fractions of a second.
     """
 
     kind: TimestampKind
@@ -43,6 +46,7 @@ class TimestampProfile:
     calendar_rows: int
     has_text: bool = False
     unit: str = ""
+    has_fractions: bool = False
 
     @property
     def calendar_share(self) -> float:
@@ -94,12 +98,15 @@ def parse_calendar(text: ir.StringValue, *, has_text: bool = True) -> ir.Integer
     Returns:
         int64 unix seconds, rounded down; null where the text is neither.
     """
+    return parse_moments(text, has_text=has_text).floor().cast("int64")
+
+
+def parse_moments(text: ir.StringValue, *, has_text: bool = True) -> ir.FloatingValue:
+    """Parse calendar times as ``parse_calendar`` does, as float64 with fractions of a second."""
     number = parse_number(text)
     scales = [(number.abs() < end, number / 1000.0**n) for n, end in enumerate(UNITS.values())]
     seconds = ibis.cases(*scales, else_=ibis.null("float64"))
-    if has_text:
-        seconds = ibis.coalesce(seconds, _parse_iso(stripped(text)))
-    return seconds.floor().cast("int64")
+    return ibis.coalesce(seconds, _parse_iso(stripped(text))) if has_text else seconds
 
 
 def parse_ordinal(text: ir.StringValue) -> ir.IntegerValue:
@@ -139,7 +146,8 @@ def profile_timestamps(
         unit = "fractional positions" if fractions.as_py() else "positions"
         return TimestampProfile("ordinal", rows, 0, unit=unit)
     unit = " and ".join(_units(found)) or "ISO 8601"
-    return TimestampProfile("calendar", rows, found["plausible"] or 0, has_text, unit)
+    plausible, fractional = found["plausible"] or 0, bool(found["fractional"])
+    return TimestampProfile("calendar", rows, plausible, has_text, unit, fractional)
 
 
 def _units(found: dict[str, Any]) -> list[str]:
@@ -175,7 +183,8 @@ def _parse_yyyymmdd(text: ir.StringValue) -> ir.IntegerValue:
 
 def _facts(table: ir.Table, earliest: int, latest: int, *, has_text: bool) -> dict[str, Any]:
     number = parse_number(table.text)
-    calendar = parse_calendar(table.text, has_text=has_text)
+    moment = parse_moments(table.text, has_text=has_text)
+    calendar = moment.floor()
     facts = table.aggregate(
         rows=table.count(),
         filled=(~is_blank(table.text)).sum(),
@@ -184,19 +193,27 @@ def _facts(table: ir.Table, earliest: int, latest: int, *, has_text: bool) -> di
         largest=number.max(),
         calendar=calendar.count(),
         plausible=calendar.between(earliest, latest).sum(),
+        fractional=(moment != calendar).any(),
     )
     found: dict[str, Any] = facts.to_pyarrow().to_pylist()[0]
     return found
 
 
 def _parse_iso(text: ir.StringValue) -> ir.FloatingValue:
-    """Parse ISO 8601 as unix seconds; the zone is split off, since engines parse it differently."""
+    """Parse ISO 8601 as unix seconds.
+
+    Zone and fractions are split off, since engines parse the one and round the others differently.
+    """
     zone = text.re_extract(_ZONE, 1).fill_null("")
-    local = text.left(text.length() - zone.length()).try_cast("timestamp").epoch_seconds()
+    with_fraction = text.left(text.length() - zone.length())
+    fraction = with_fraction.re_extract(_FRACTION, 1).fill_null("")
+    whole = with_fraction.left(with_fraction.length() - fraction.length())
+    local = whole.try_cast("timestamp").epoch_seconds()
+    part = stripped(fraction).try_cast("float64").fill_null(0.0)
     digits = zone.replace(":", "").replace("Z", "").replace("z", "").rpad(5, "0")
     minutes = 60 * digits.substr(1, 2).cast("int64") + digits.substr(3, 2).cast("int64")
     ahead = ibis.ifelse(zone.startswith("-"), -60, 60) * minutes
-    return local.cast("float64") - ahead.cast("float64")
+    return local.cast("float64") - ahead.cast("float64") + part
 
 
 def _exact(number: ir.FloatingValue) -> ir.FloatingValue:

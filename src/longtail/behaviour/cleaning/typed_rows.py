@@ -9,6 +9,7 @@ from longtail.behaviour.cleaning.codes import decode, number_texts
 from longtail.behaviour.cleaning.columns import is_blank
 from longtail.behaviour.cleaning.parsing import (
     TimestampProfile,
+    parse_moments,
     parse_number,
     parse_times,
 )
@@ -17,27 +18,44 @@ NUMBERS = ("rating", "quantity", "dwell_seconds")
 RAW_COLUMNS = ("user_id", "item_id", "event_type", *NUMBERS, "timestamp")
 
 
-def type_columns(raw: ir.Table, items: ir.Table, profile: TimestampProfile) -> ir.Table:
+def type_columns(
+    raw: ir.Table, items: ir.Table, profile: TimestampProfile, times: ir.Table | None = None
+) -> ir.Table:
     """Add the typed columns, the code of the item, and whether the catalogue kept it.
 
     Args:
         raw: the canonical interaction columns, all strings.
         items: text (item id), code and kept of every catalogue item.
         profile: kind of the timestamps.
+        times: text and moment of the times of a format that the user gives.
 
     Returns:
         The raw columns, ``typed_<column>``, ``item_code`` and ``in_catalogue`` (both null for an
-        item that is not in the catalogue).
+        item that is not in the catalogue); ``moment`` (float64 unix seconds) where times have
+        fractions of a second.
     """
     known = items.select(known_item_id=items.text, item_code=items.code, in_catalogue=items.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
-    return joined.mutate(
+    moment = None
+    if times is not None:
+        known_times = times.select(time_as_read=times.text, known_moment=times.moment)
+        joined = joined.left_join(known_times, joined.timestamp == known_times.time_as_read)
+        joined = joined.drop("time_as_read")
+        moment = joined.known_moment
+    elif profile.has_fractions:
+        moment = parse_moments(joined.timestamp, has_text=profile.has_text)
+    timestamp = (
+        parse_times(joined.timestamp, profile) if times is None else moment.floor().cast("int64")
+    )
+    typed = joined.mutate(
         typed_event_type=ibis.ifelse(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
         ),
-        typed_timestamp=parse_times(joined.timestamp, profile),
+        typed_timestamp=timestamp,
         **{f"typed_{name}": parse_number(joined[name]) for name in NUMBERS},
+        **({"moment": moment} if profile.has_fractions else {}),
     )
+    return typed.drop("known_moment") if times is not None else typed
 
 
 def encode_rows(
@@ -54,8 +72,9 @@ def encode_rows(
         items: text (item id) and code of every catalogue item.
 
     Returns:
-        user_id, item_id, event_type (codes), timestamp, the other numbers, texts as read and
-        ``rule``; and the table of codes of each coded column.
+        user_id, item_id, event_type (codes), timestamp, the other numbers, texts as read,
+        ``rule`` and, where ``classified`` has it, ``moment``; the table of codes of each coded
+        column.
     """
     codes = {
         "user_id": number_texts(raw.user_id),
@@ -74,6 +93,7 @@ def encode_rows(
         user_id=joined.user_id_code,
         item_id=joined.item_code,
         event_type=joined.event_type_code,
+        **({"moment": joined.moment} if "moment" in joined.columns else {}),
         item_id_as_read=ibis.ifelse(joined.item_code.isnull(), joined.item_id, ibis.null("string")),
         **{name: joined[f"typed_{name}"] for name in names},
         **{f"{name}_as_read": _text_if_different(joined, name) for name in ("event_type", *names)},

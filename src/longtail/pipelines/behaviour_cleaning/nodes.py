@@ -1,16 +1,18 @@
 """Nodes of the behaviour cleaning."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.behaviour import groups
-from longtail.behaviour.cleaning.columns import map_columns
+from longtail.behaviour.cleaning.columns import map_columns, unused_columns
 from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
 from longtail.behaviour.cleaning.interactions import clean_interactions
 from longtail.behaviour.cleaning.items import ItemSettings, clean_items
@@ -36,6 +38,7 @@ from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
 MAX_NAMED_EVENTS = 10
+MAX_NAMED_COLUMNS = 10
 
 
 def clean_behaviour(
@@ -58,6 +61,10 @@ def clean_behaviour(
     """
     item_columns = parameters.items_columns.model_dump()
     log_columns = parameters.interactions_columns.model_dump()
+    unused = {
+        "interactions": unused_columns(raw_interactions, log_columns),
+        "items": unused_columns(raw_items, item_columns),
+    }
     raw_items = map_columns(raw_items, item_columns, required=["item_id"], file="items")
     raw_log = map_columns(
         raw_interactions, log_columns, required=["user_id", "item_id"], file="interactions"
@@ -84,6 +91,10 @@ def clean_behaviour(
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
         assignment = _assign(log.events, parameters)
     assignment = replace(assignment, reason=reason)
+    for file, columns in unused.items():
+        _say_unused(file, columns)
+    _say_usable_texts(items.report)
+    _warn_of_counts(log.report["ratings"], parameters.interactions_columns.rating)
     for warning in warnings_of({"interactions": log.report, "items": items.report}):
         logger.warning("%s", warning)
     evaluation = count_evaluation(assignment, items.report["rows_kept"])
@@ -94,8 +105,8 @@ def clean_behaviour(
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     assert assignment.dislikes is not None
     report = {
-        "interactions": log.report,
-        "items": items.report,
+        "interactions": log.report | {"unused_columns": unused["interactions"]},
+        "items": items.report | {"unused_columns": unused["items"]},
         "evaluation": evaluation,
         "dislikes": count_dislikes(assignment.dislikes, assignment.interactions),
     }
@@ -201,7 +212,8 @@ def profile_behaviour(
     parameters: BehaviourCleaningParameters,
 ) -> dict[str, Any]:
     """Summarise the data set; groups smaller than ``min_group_size`` are left out."""
-    pairs = train.union(validation, test, fold_in.drop("position"))
+    columns = ("user_id", "item_id", "timestamp", "weight")
+    pairs = ibis.union(*(table.select(*columns) for table in (train, validation, test, fold_in)))
     return profile_data(items, pairs, cleaning_report, parameters.min_group_size)
 
 
@@ -226,6 +238,41 @@ def _timestamps_in_words(timestamps: dict[str, Any]) -> str:
         f"The times are read as {unit} in a sequence, not as dates. If they are dates, write them "
         "as unix seconds or ISO 8601."
     )
+
+
+def _say_unused(file: str, columns: Sequence[str]) -> None:
+    """Name the columns of a file that no parameter maps, and how they can be used."""
+    if not columns:
+        return
+    use = {
+        "interactions": "Counts and strengths are used as "
+        "behaviour_cleaning.interactions_columns.quantity, with a preset.",
+        "items": "Text is used where behaviour_cleaning.items_columns names its column, as brand, "
+        "categories or description.",
+    }
+    logger.info(
+        "Not used of the %s file: %s. %s", file, ", ".join(columns[:MAX_NAMED_COLUMNS]), use[file]
+    )
+
+
+def _say_usable_texts(report: dict[str, Any]) -> None:
+    """Say how many items a language model can say something about."""
+    usable, n = report["usable_text"], report["rows_kept"]
+    logger.info("%d of %d items have a usable text (with a letter or a digit).", usable, n)
+
+
+def _warn_of_counts(ratings: dict[str, Any], column: str | None) -> None:
+    """Say that ratings look like counts, which a minimum rating would cut at the wrong end."""
+    if ratings["look_like_counts"]:
+        logger.warning(
+            "The ratings are whole numbers from %g to %g and look like counts, of which "
+            "behaviour_cleaning.min_rating would remove the small ones. If they are counts, set "
+            "behaviour_cleaning.interactions_columns.quantity to %s and "
+            "behaviour_cleaning.interactions_columns.rating to null.",
+            ratings["lowest"],
+            ratings["highest"],
+            column,
+        )
 
 
 def _warn_of_unlisted_events(event_types: list[dict[str, Any]], signals: Signals | None) -> None:
@@ -279,6 +326,7 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         missing_ids=parameters.missing_ids,
         max_rejected_share=parameters.max_rejected_share,
         min_group_size=parameters.min_group_size,
+        timestamp_format=parameters.timestamp_format,
     )
 
 

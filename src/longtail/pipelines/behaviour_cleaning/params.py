@@ -1,7 +1,7 @@
 """Parameters of the behaviour cleaning."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 import pyarrow as pa
@@ -84,8 +84,14 @@ class BehaviourCleaningParameters(BaseModel):
         default="auto",
         description="Kind of the timestamps. calendar: unix seconds, milliseconds, microseconds or "
         "nanoseconds, ISO 8601 (UTC where no zone is given), days of a spreadsheet, or dates as "
-        "yyyymmdd; kept in whole seconds. ordinal: positions in a sequence, fractional ones too. "
-        "auto detects it: numbers that are all below 1e8 and not such dates are ordinal.",
+        "yyyymmdd; order within a second is kept. ordinal: positions in a sequence, fractional "
+        "ones too. auto detects it: numbers that are all below 1e8 and not such dates are ordinal.",
+    )
+    timestamp_format: str | None = Field(
+        default=None,
+        description="Format of calendar times with the directives of Python's strptime, such as "
+        "%d.%m.%Y %H:%M for 31.12.2020 23:59; UTC where it has no %z. Times of another form are "
+        "rejected. null: the forms that timestamps lists.",
     )
     earliest_date: date = Field(
         default=date(1990, 1, 1),
@@ -208,6 +214,28 @@ class BehaviourCleaningParameters(BaseModel):
         if self.latest_date is not None and self.latest_date < self.earliest_date:
             raise ValueError("latest_date must not be before earliest_date")
         return self
+
+    @model_validator(mode="after")
+    def _format_is_for_calendar_times(self) -> Self:
+        if self.timestamp_format is not None and self.timestamps == "ordinal":
+            raise ValueError("timestamp_format is for calendar times: set timestamps to auto")
+        return self
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _format_is_valid(cls, time_format: str | None) -> str | None:
+        if time_format is None:
+            return None
+        example = datetime(2020, 12, 31, 23, 59, 58, tzinfo=UTC)
+        try:
+            read = datetime.strptime(example.strftime(time_format), time_format)
+        except ValueError as error:
+            raise ValueError(
+                f"'{time_format}' is not a format of strptime, such as %d.%m.%Y %H:%M: {error}"
+            ) from error
+        if read.date() != example.date():
+            raise ValueError(f"'{time_format}' lacks the year, the month or the day")
+        return time_format
 
     @field_validator("non_product_patterns")
     @classmethod
