@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo data test spark-test fuzz-test kill-test lint docs mlflow viz lock clean
+.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz lock clean
 
 help:  ## show the targets
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (about two minutes the first time) ..."
@@ -34,7 +34,7 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 
 # Tests run in parallel: threads of the libraries would oversubscribe the processors.
 test: $(READY)  ## run the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
@@ -45,6 +45,12 @@ fuzz-test: $(READY)  ## read thousands of oddly written files
 
 kill-test: $(READY)  ## kill a run at every node, twice, and resume it each time
 	@LONGTAIL_KILL_EVERY_NODE=1 $(BIN)/python -m pytest tests/test_killed_runs.py
+
+concurrency-test: $(READY)  ## 20 pairs of whole runs at once on the same data, 20 on different data
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -m tests.concurrent_runs 20
+
+disk-test: $(READY)  ## fill the disk at 16 levels and resume each run (needs root)
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -m tests.full_disks 16
 
 lint: $(READY)  ## check style and types
 	@$(BIN)/ruff check

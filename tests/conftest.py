@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ from longtail.demo.fabricated import write_data, write_encoder
 ROOT = Path(__file__).resolve().parents[1]
 
 RunKedro = Callable[..., str]
+# Modules that take minutes: workers that run module by module start with them.
+SLOWEST_FIRST = ("test_killed_runs.py", "test_faults.py", "test_reproduce.py", "test_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slowest modules first, then those with the most tests."""
+    sizes = Counter(item.path for item in items)
+    slow = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: (slow.get(item.path.name, len(slow)), -sizes[item.path]))
 
 
 @pytest.fixture(scope="session")

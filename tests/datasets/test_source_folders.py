@@ -162,7 +162,7 @@ def test_unreadable_input_is_explained(tmp_path: Path, kind: str) -> None:
     locked.chmod(0)
     os.seteuid(65534)
     try:
-        with pytest.raises(UserError, match="cannot be read: permission denied.*right to read it"):
+        with pytest.raises(UserError, match=r"read: permission denied.*right to read it"):
             source(tmp_path / "data").load()
         with pytest.raises(UserError, match="cannot be read: permission denied"):
             source(tmp_path / "data").resolve_load_version()
