@@ -1,8 +1,9 @@
 """Runs on disks of many sizes, from nearly nothing to nearly enough, and their repetition.
 
-``python -m tests.full_disks LEVELS [PIPELINE ...]`` fills the disk at that many levels. Each run has
-to end with one sentence, no file that can be seen may be cut short, and after the disk has grown
-``kedro run --only-changed`` has to give the files of a run that was never stopped. Needs root.
+``python -m tests.full_disks LEVELS [PIPELINE ...]`` fills the disk at that many levels. Each run
+has to end with one sentence, no file that can be seen may be cut short, and after the disk has
+grown ``kedro run --only-changed`` has to give the files of a run that was never stopped. Needs
+root.
 """
 
 from __future__ import annotations

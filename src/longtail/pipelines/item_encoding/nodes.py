@@ -30,6 +30,7 @@ from longtail.text.keywords import (
     join_keywords,
     phrases_held,
 )
+from longtail.text.scripts import UNREADABLE_SHARE, unreadable_words
 from longtail.text.summaries import summarise
 from longtail.text.text_map import LEARNED
 from longtail.text.tfidf import tfidf_vectors
@@ -85,6 +86,8 @@ def _encode_and_time(
     logger.info("Encoding %s of %s %s; the others are cached.", len(missing), len(texts), kind)
     if missing.empty:
         return pd.DataFrame({"key": missing["key"], "vector": pd.Series(dtype=object)}), {}
+    if kind == "texts":
+        _warn_of_scripts(encoder, missing["text"].tolist())
     _ = encoder.model
     start = perf_counter()
     vectors = encoder.encode(missing["text"].tolist())
@@ -99,6 +102,21 @@ def _encode_and_time(
         "seconds_per_thousand": seconds,
         "dimensions": vectors.shape[1],
     }
+
+
+def _warn_of_scripts(encoder: TextEncoder, texts: list[str]) -> None:
+    """Say if the encoder does not read what the texts are written in."""
+    share, words = unreadable_words(encoder.model.tokenizer, texts)
+    if share > UNREADABLE_SHARE:
+        logger.warning(
+            "The encoder %s does not read %.0f %% of the words of the item texts, such as %s: "
+            "their vectors carry little information. Choose a model for their language with "
+            "item_encoding.encoder.model, for example "
+            "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2.",
+            encoder.parameters.model,
+            100 * share,
+            ", ".join(words),
+        )
 
 
 def collect_embeddings(
