@@ -84,6 +84,7 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
 
     from longtail.pipelines.behaviour_cleaning.params import (  # noqa: PLC0415
         BehaviourCleaningParameters,
+        SplitParameters,
     )
     from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline  # noqa: PLC0415
 
@@ -102,6 +103,7 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         protocol="temporal", double_click_seconds=DOUBLE_CLICK_SECONDS
     )
+    catalog["params:split"] = SplitParameters()
     cleaning = create_pipeline().only_nodes(
         "behaviour_cleaning.clean_behaviour", "behaviour_cleaning.split_interactions"
     )

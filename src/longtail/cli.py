@@ -1,4 +1,4 @@
-"""The project's commands: run, leaderboard, data-profile, baseline, reproduce.
+"""The project's commands: run, repeat, leaderboard, data-profile, baseline, reproduce.
 
 What the commands need is imported inside them, so that ``kedro --version`` stays fast.
 """
@@ -69,6 +69,34 @@ def run(only_changed: bool, **options: Any) -> Any:
 ENVIRONMENT = click.option(
     "--env", "-e", default=None, help="Environment of the configuration, by default `local`."
 )
+OF_EVERY_RUN = [option for option in kedro_run.params if option.name in ("pipelines", "params")]
+
+
+@cli.command(name="repeat", params=OF_EVERY_RUN)
+@ENVIRONMENT
+@click.option(
+    "--origins",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Origins in time: the first is the whole log, each next one ends where the test period"
+    " of the one before begins.",
+)
+@click.option(
+    "--seeds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seeds: the first are the configured ones, each next one adds 1 to all of them.",
+)
+@errors_as_sentences()
+def repeat(
+    env: str | None, origins: int, seeds: int, pipelines: list[str], params: dict[str, Any]
+) -> None:
+    """Run the pipelines for each origin and seed, and show the spread of the results."""
+    from longtail.repeats import run_repeats  # noqa: PLC0415
+
+    run_repeats(origins, seeds, env, pipelines, params)
 
 
 @cli.command(name="leaderboard")

@@ -23,6 +23,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         item_encoding,
         language_study,
         recommenders,
+        repeats,
     )
     from longtail.pipelines.selection import ModelSelection  # noqa: PLC0415
 
@@ -45,5 +46,6 @@ def register_pipelines() -> dict[str, Pipeline]:
             augmentation=parameters.augmentation_study.users > 0,
             judge=parameters.llm_judge.users > 0,
         ),
+        "repeats": repeats.create_pipeline(),
     }
     return {"__default__": sum(usual.values(), start=Pipeline([])), **usual, **studies}

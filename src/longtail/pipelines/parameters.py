@@ -11,7 +11,10 @@ from pydantic_core import ErrorDetails
 
 from longtail.errors import UserError
 from longtail.hybrid.parameters import HybridParameters
-from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.behaviour_cleaning.params import (
+    BehaviourCleaningParameters,
+    SplitParameters,
+)
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.language_study.params import AugmentationStudyParameters
@@ -30,6 +33,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     behaviour_cleaning: BehaviourCleaningParameters
+    split: SplitParameters
     item_encoding: ItemEncodingParameters
     recommenders: RecommenderParameters
     tuning: TuningParameters

@@ -200,10 +200,13 @@ def opened(project: Path, env: str | None) -> tuple[dict[str, Any], DataCatalog]
     return dict(context.config_loader["globals"]), catalog
 
 
-def open_context(project: Path, env: str | None) -> KedroContext:
-    """Return the context of a project outside of a run."""
+def open_context(
+    project: Path, env: str | None, params: Mapping[str, Any] | None = None
+) -> KedroContext:
+    """Return the context of a project outside of a run, with parameters put over its own."""
     bootstrap_project(project)
-    with KedroSession.create(project, env=env) as session:
+    given = dict(params) if params else None
+    with KedroSession.create(project, env=env, runtime_params=given) as session:
         assert isinstance(session, KedroSession)
         return session.load_context()
 

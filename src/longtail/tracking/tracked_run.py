@@ -139,7 +139,7 @@ class TrackedRun:
         if parameters.log_trials:
             run = self._client.get_run(self._run_id)
             log_trials(self._client, run, saved_trials(ran, catalog))
-        if parameters.log_model and makes_hybrid(ran):
+        if parameters.log_model and makes_hybrid(ran) and not _is_repeat(catalog):
             self._register_hybrid(pipeline, catalog, records)
 
     def _log_differences(self) -> None:
@@ -176,6 +176,12 @@ class TrackedRun:
             self._client.log_batch(self._run_id, metrics=metrics_batch)
         for tags_batch in batches([RunTag(name, value) for name, value in (tags or {}).items()]):
             self._client.log_batch(self._run_id, tags=tags_batch)
+
+
+def _is_repeat(catalog: DataCatalog) -> bool:
+    """Whether the run is a repeat of a study: its hybrid is fitted for comparison, not for use."""
+    split = flatten(catalog["params:split"].load())
+    return split["origin"] > 0 or split["seed"] is not None
 
 
 def _costs(version: str, records: RunRecords) -> dict[str, float]:

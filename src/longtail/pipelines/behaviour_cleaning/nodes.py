@@ -19,12 +19,14 @@ from longtail.behaviour.cleaning.items import ItemSettings, clean_items
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
 from longtail.behaviour.dislikes import MOMENTS, count_dislikes
 from longtail.behaviour.histories import Histories, build_histories, without_pairs
+from longtail.behaviour.origins import split_at_origin
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import (
     SPLITS,
     Assignment,
+    ProtocolChoice,
     SplitSettings,
     check_evaluable,
     count_evaluation,
@@ -33,7 +35,10 @@ from longtail.behaviour.splits import (
     split_table,
 )
 from longtail.errors import UserError
-from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.behaviour_cleaning.params import (
+    BehaviourCleaningParameters,
+    SplitParameters,
+)
 from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
@@ -125,18 +130,35 @@ def clean_behaviour(
 
 
 def split_interactions(
-    pairs: ir.Table, split_protocol: dict[str, Any], parameters: BehaviourCleaningParameters
+    pairs: ir.Table,
+    interactions: ir.Table,
+    split_protocol: dict[str, Any],
+    parameters: BehaviourCleaningParameters,
+    repeat: SplitParameters,
 ) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Write the user-item pairs of each split as a sorted table of its own.
 
+    The protocol is the one chosen for the whole log, also at an earlier origin.
+
     Returns:
         train, validation and test interactions; the folded-in interactions (empty except under the
-        protocol user_cold); protocol, reason, cut-offs, counts and fingerprint of the split.
+        protocol user_cold); protocol, reason, origin, cut-offs, counts and fingerprint.
+
+    Raises:
+        UserError: if the log has no earlier origin, or no user can be evaluated there.
     """
+    seed = seed_of_split(parameters, repeat)
+    if repeat.origin > 0 or seed != parameters.seed:
+        settings = _split_settings(parameters, split_protocol["protocol"], seed)
+        assignment = split_at_origin(interactions, settings, parameters.signals, repeat.origin)
+        check_evaluable(count_evaluation(assignment, n_items=0))
+        pairs = assignment.interactions
+        split_protocol = assignment.describe() | {"reason": split_protocol["reason"]}
     train, validation, test = (split_table(pairs, name).cache() for name in SPLITS)
-    fold_in = fold_in_table(pairs, parameters.seed).cache()
+    fold_in = fold_in_table(pairs, seed).cache()
     is_folded = split_protocol["protocol"] == "user_cold"
     split = split_protocol | {
+        "origin": repeat.origin,
         "fold_in": parameters.fold_in if is_folded else None,
         "fingerprint": fingerprint([train, validation, test, *([fold_in] if is_folded else [])]),
         "n_train": train.count().to_pyarrow().as_py(),
@@ -144,6 +166,11 @@ def split_interactions(
         "n_test": test.count().to_pyarrow().as_py(),
     }
     return train, validation, test, fold_in, split
+
+
+def seed_of_split(parameters: BehaviourCleaningParameters, repeat: SplitParameters) -> int:
+    """Return the seed of ties in time and of hidden items and users."""
+    return parameters.seed if repeat.seed is None else repeat.seed
 
 
 def group_items_and_users(
@@ -174,6 +201,7 @@ def index_histories(
     user_groups: pd.DataFrame,
     split_protocol: dict[str, Any],
     parameters: BehaviourCleaningParameters,
+    repeat: SplitParameters,
 ) -> tuple[Histories, Histories, Histories]:
     """Put the interactions before the test on one index of all users and items.
 
@@ -194,7 +222,7 @@ def index_histories(
             users,
             items,
             common_cutoff=split_protocol["test_start"] is not None,
-            seed=parameters.seed,
+            seed=seed_of_split(parameters, repeat),
             dislikes=disliked,
         )
         for period, disliked in ((train, at_validation), (validation, None), (past, at_test))
@@ -331,15 +359,21 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
 
 
 def _assign(interactions: ir.Table, parameters: BehaviourCleaningParameters) -> Assignment:
-    settings = SplitSettings(
-        protocol=parameters.protocol,
+    settings = _split_settings(parameters, parameters.protocol, parameters.seed)
+    return split_pairs(interactions, settings, parameters.signals)
+
+
+def _split_settings(
+    parameters: BehaviourCleaningParameters, protocol: ProtocolChoice, seed: int
+) -> SplitSettings:
+    return SplitSettings(
+        protocol=protocol,
         earliest=_unix_seconds(parameters.earliest_date),
-        seed=parameters.seed,
+        seed=seed,
         min_evaluated_users=parameters.min_evaluated_users,
         hidden_share=parameters.hidden_share,
         fold_in=parameters.fold_in,
     )
-    return split_pairs(interactions, settings, parameters.signals)
 
 
 def _unix_seconds(day: date) -> int:

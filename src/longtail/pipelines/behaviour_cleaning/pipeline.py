@@ -13,6 +13,7 @@ from longtail.pipelines.behaviour_cleaning.nodes import (
 from longtail.reporting.figures.profile import PLOTS
 
 PARAMETERS = "params:behaviour_cleaning"
+REPEAT = "params:split"
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
 FOLD_IN_TABLE = "fold_in_interactions@ibis"
 
@@ -38,7 +39,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_interactions,
-                inputs=["user_item_pairs", "split_protocol", PARAMETERS],
+                inputs=[
+                    "user_item_pairs",
+                    "interactions@ibis",
+                    "split_protocol",
+                    PARAMETERS,
+                    REPEAT,
+                ],
                 outputs=[*SPLIT_TABLES, FOLD_IN_TABLE, "split"],
                 name="split_interactions",
             ),
@@ -58,6 +65,7 @@ def create_pipeline() -> Pipeline:
                     "user_groups",
                     "split_protocol",
                     PARAMETERS,
+                    REPEAT,
                 ],
                 outputs=["training_histories", "validation_histories", "past_histories"],
                 name="index_histories",

@@ -73,7 +73,7 @@ def study_ratings(
     train: pd.DataFrame,
     validation: pd.DataFrame,
     interactions: pd.DataFrame,
-    split_protocol: dict[str, Any],
+    split: dict[str, Any],
     checkpoints: MutableMapping[str, Arrays],
 ) -> list[Row]:
     """Return how well the stars after the start of the test are predicted, low ones included.
@@ -83,14 +83,14 @@ def study_ratings(
     """
     groups = item_groups.set_index("item_id")["item_group"]
     kinds = user_groups.set_index("user_id")["user_group"]
-    ends = held_out_from(past.user_ids, test, split_protocol["test_start"])
+    ends = held_out_from(past.user_ids, test, split["test_start"])
     known = pd.concat([train, validation])
     before, rated = split_stars(interactions, known, test, ends)
     rated = rated[rated["user_id"].map(kinds) != "new"]
     if rated.empty or before.empty:
         logger.info("There are no stars to predict: no interaction has a rating.")
         return []
-    starts = held_out_from(past.user_ids, validation, split_protocol["validation_start"])
+    starts = held_out_from(past.user_ids, validation, split["validation_start"])
     earlier, held_out = split_stars(before, train, validation, starts.clip(upper=ends))
     data = TrainingData(past, item_features, tuning.seed, checkpoints)
     on_test = star_period(data, before, rated)

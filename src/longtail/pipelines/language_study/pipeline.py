@@ -45,7 +45,7 @@ def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
                     "item_features": "item_features",
                     **SPLIT_TABLES,
                     "interactions": "interactions@pandas",
-                    "split_protocol": "split_protocol",
+                    "split": "split",
                     "checkpoints": "checkpoints",
                 },
                 outputs="rating_quality",

@@ -1,0 +1,74 @@
+"""Which runs a repeated study consists of, and the parameters of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+SEED = "seed"
+# All repeats share the cleaning, so its seed stays: of what it saves, only the bots depend on it.
+CLEANING = "behaviour_cleaning"
+SPLIT = "split"
+
+
+class RepeatKey(NamedTuple):
+    """One run of a repeated study.
+
+    Attributes:
+        origin: test periods that are cut off the end of the log.
+        seed: 0 for the configured seeds; s adds s to each of them.
+    """
+
+    origin: int
+    seed: int
+
+
+def plan(origins: int, seeds: int) -> list[RepeatKey]:
+    """Return all repeats, the one of the whole log and the configured seeds last.
+
+    What it saves is then the newest version of every dataset, as after ``kedro run``.
+    """
+    return [RepeatKey(*key) for key in product(reversed(range(origins)), reversed(range(seeds)))]
+
+
+def parameters_of(repeat: RepeatKey, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a repeat changes.
+
+    Every parameter whose name is or ends in ``seed`` is moved, so that split, vectors, tuning,
+    models and bootstrap draw anew.
+
+    Args:
+        repeat: which one.
+        configured: all parameters of the study, group by group.
+    """
+    changed: dict[str, Any] = {}
+    if repeat.seed > 0:
+        groups = {name: group for name, group in configured.items() if name != CLEANING}
+        changed = _moved(groups, repeat.seed)
+        own = configured[SPLIT][SEED]
+        seed = configured[CLEANING][SEED] if own is None else own
+        changed[SPLIT] = {SEED: seed + repeat.seed}
+    return changed | {SPLIT: changed.get(SPLIT, {}) | {"origin": repeat.origin}}
+
+
+def _moved(values: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """Return the nested seeds among parameters, each higher by a number."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            if inner := _moved(value, by):
+                found[name] = inner
+        elif isinstance(value, int) and (name == SEED or name.endswith(f"_{SEED}")):
+            found[name] = value + by
+    return found
+
+
+def merged(given: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested parameters with changes put over them."""
+    result = dict(given)
+    for name, value in changed.items():
+        former = result.get(name)
+        both = isinstance(former, Mapping) and isinstance(value, Mapping)
+        result[name] = merged(former, value) if both else value
+    return result
