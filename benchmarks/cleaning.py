@@ -82,10 +82,8 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     from kedro.runner import SequentialRunner  # noqa: PLC0415
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    from longtail.pipelines.behaviour_cleaning.params import (  # noqa: PLC0415
-        BehaviourCleaningParameters,
-        SplitParameters,
-    )
+    from longtail.behaviour.origins import RepeatParameters  # noqa: PLC0415
+    from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters  # noqa: PLC0415
     from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline  # noqa: PLC0415
 
     OmegaConf.register_new_resolver(
@@ -103,7 +101,7 @@ def with_duckdb(folder: Path, target: Path) -> dict[str, Any]:
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         protocol="temporal", double_click_seconds=DOUBLE_CLICK_SECONDS
     )
-    catalog["params:split"] = SplitParameters()
+    catalog["params:repeat"] = RepeatParameters()
     cleaning = create_pipeline().only_nodes(
         "behaviour_cleaning.clean_behaviour", "behaviour_cleaning.split_interactions"
     )

@@ -55,7 +55,7 @@ def run_repeats(
         UserError: if the pipelines do not split the log or make no leaderboard, or a run fails for
             a reason that the user can mend.
     """
-    given = given or {}
+    given = dict(given or {})
     names = list(pipeline_names) or ["__default__"]
     context = open_context(settings.PROJECT_ROOT, env, given)
     configured = context.config_loader["parameters"]
@@ -99,8 +99,9 @@ def _run(env: str | None, names: list[str], params: dict[str, Any], only_changed
     runner = OnlyChangedRunner() if only_changed else None
     root = settings.PROJECT_ROOT
     with KedroSession.create(root, env=env, runtime_params=params) as session:
+        assert isinstance(session, KedroSession)
         session.run(pipeline_names=names, runner=runner)
-    return str(session.session_id)
+        return str(session.session_id)
 
 
 def _result(env: str | None, repeat: RepeatKey, version: str, k: int) -> dict[str, Any]:

@@ -9,12 +9,10 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from longtail.behaviour.dislikes import MOMENTS
+from longtail.behaviour.origins import RepeatParameters
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.errors import UserError
-from longtail.pipelines.behaviour_cleaning.params import (
-    BehaviourCleaningParameters,
-    SplitParameters,
-)
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
 from longtail.reporting.figures.profile import PLOTS
 from longtail.tracking.descriptions import rejection_tags
@@ -57,7 +55,7 @@ def run(folder, save_version=SAVE_VERSION, **parameters):
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
     presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
-    catalog["params:split"] = SplitParameters()
+    catalog["params:repeat"] = RepeatParameters()
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets
     )

@@ -12,11 +12,9 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from longtail.datasets import SourceTableDataset
+from longtail.behaviour.origins import RepeatParameters
 from longtail.demo.fabricated import fabricate
-from longtail.pipelines.behaviour_cleaning.params import (
-    BehaviourCleaningParameters,
-    SplitParameters,
-)
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
 from longtail.runs.spark import start_spark
 
@@ -90,7 +88,7 @@ def run(folder, target, env, pseudonyms=False, **parameters):
     catalog = DataCatalog.from_config(entries, credentials, save_version="2026-01-01T00.00.00.000Z")
     parameters = {"min_evaluated_users": 1, "non_product_patterns": ["^post"]} | parameters
     presets = yaml.safe_load((CONF / "base/globals_signals.yml").read_text("utf-8"))
-    catalog["params:split"] = SplitParameters()
+    catalog["params:repeat"] = RepeatParameters()
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets["signal_presets"]
     )

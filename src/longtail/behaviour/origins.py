@@ -3,11 +3,45 @@
 from __future__ import annotations
 
 import ibis.expr.types as ir
+from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.behaviour.pairs import first_positive, split_pairs
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
 from longtail.errors import UserError
+
+
+class RepeatParameters(BaseModel):
+    """Which repeat of a study a run is; `kedro repeat` sets both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: int = Field(
+        default=0,
+        ge=0,
+        description="How many test periods are cut off the end of the log before it is split, so "
+        "that no two origins share a test interaction. 0: the whole log. The protocols temporal "
+        "and per_user have earlier origins if the log has times.",
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        description="Seed of the split and of the vectors, in place of behaviour_cleaning.seed, "
+        "item_encoding.tfidf_seed and item_encoding.adaptation.seed, so that cleaned data and "
+        "embeddings are not made again. null keeps these.",
+    )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the run is the one that a study repeats: the whole log, the configured seeds."""
+        return self.origin == 0 and self.seed is None
+
+    def seed_or(self, configured: int) -> int:
+        """Return the seed of this repeat, the configured one where it has none."""
+        return configured if self.seed is None else self.seed
+
+
+FIRST_REPEAT = RepeatParameters()
 
 
 def split_at_origin(
@@ -45,7 +79,7 @@ def _before_test(events: ir.Table, assignment: Assignment) -> ir.Table:
             else f"the protocol {assignment.protocol} hides items or users instead of a period"
         )
         raise UserError(
-            f"There is no earlier origin: {reason}. Set split.origin to 0, or run `kedro repeat`"
+            f"There is no earlier origin: {reason}. Set repeat.origin to 0, or run `kedro repeat`"
             " with --origins 1."
         )
     pairs = assignment.interactions

@@ -98,10 +98,10 @@ def _columns_and_times(parameters: Parameters) -> Iterator[str]:
             "Parameter behaviour_cleaning.protocol=temporal needs calendar times, but"
             " behaviour_cleaning.timestamps is ordinal: choose the protocol per_user or auto."
         )
-    if parameters.split.origin > 0 and cleaning.protocol in ("item_cold", "user_cold"):
+    if parameters.repeat.origin > 0 and cleaning.protocol in ("item_cold", "user_cold"):
         yield (
-            f"Parameter split.origin is {parameters.split.origin}, but behaviour_cleaning.protocol="
-            f"{cleaning.protocol} hides items or users instead of a period: set split.origin to 0,"
+            f"Parameter repeat.origin is {parameters.repeat.origin}, but"
+            f" behaviour_cleaning.protocol={cleaning.protocol} hides items or users instead of a period: set repeat.origin to 0,"
             " run `kedro repeat` with --origins 1, or choose the protocol temporal, per_user or"
             " auto."
         )

@@ -9,12 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from longtail.behaviour.origins import RepeatParameters
 from longtail.errors import UserError
 from longtail.hybrid.parameters import HybridParameters
-from longtail.pipelines.behaviour_cleaning.params import (
-    BehaviourCleaningParameters,
-    SplitParameters,
-)
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.language_study.params import AugmentationStudyParameters
@@ -33,7 +31,6 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     behaviour_cleaning: BehaviourCleaningParameters
-    split: SplitParameters
     item_encoding: ItemEncodingParameters
     recommenders: RecommenderParameters
     tuning: TuningParameters
@@ -43,6 +40,7 @@ class Parameters(BaseModel):
     rating_study: LanguageModelRanker
     augmentation_study: AugmentationStudyParameters
     llm_judge: JudgeParameters
+    repeat: RepeatParameters
 
 
 def read_parameters(raw: Mapping[str, Any]) -> Parameters:

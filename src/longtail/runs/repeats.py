@@ -7,9 +7,11 @@ from itertools import product
 from typing import Any, NamedTuple
 
 SEED = "seed"
-# All repeats share the cleaning, so its seed stays: of what it saves, only the bots depend on it.
+REPEAT = "repeat"
 CLEANING = "behaviour_cleaning"
-SPLIT = "split"
+# Repeats share the cleaned data and the embeddings, so the parameters of the steps that make them
+# stay: of their seeds, that of the repeat takes the place.
+SHARED = (CLEANING, "item_encoding", REPEAT)
 
 
 class RepeatKey(NamedTuple):
@@ -35,21 +37,20 @@ def plan(origins: int, seeds: int) -> list[RepeatKey]:
 def parameters_of(repeat: RepeatKey, configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that a repeat changes.
 
-    Every parameter whose name is or ends in ``seed`` is moved, so that split, vectors, tuning,
-    models and bootstrap draw anew.
+    Every parameter whose name is or ends in ``seed`` is moved, or replaced by ``repeat.seed``, so
+    that split, vectors, tuning, models and bootstrap draw anew.
 
     Args:
         repeat: which one.
         configured: all parameters of the study, group by group.
     """
-    changed: dict[str, Any] = {}
-    if repeat.seed > 0:
-        groups = {name: group for name, group in configured.items() if name != CLEANING}
-        changed = _moved(groups, repeat.seed)
-        own = configured[SPLIT][SEED]
-        seed = configured[CLEANING][SEED] if own is None else own
-        changed[SPLIT] = {SEED: seed + repeat.seed}
-    return changed | {SPLIT: changed.get(SPLIT, {}) | {"origin": repeat.origin}}
+    origin = {"origin": repeat.origin}
+    if repeat.seed == 0:
+        return {REPEAT: origin}
+    own = configured[REPEAT][SEED]
+    seed = (configured[CLEANING][SEED] if own is None else own) + repeat.seed
+    others = {name: group for name, group in configured.items() if name not in SHARED}
+    return _moved(others, repeat.seed) | {REPEAT: origin | {SEED: seed}}
 
 
 def _moved(values: Mapping[str, Any], by: int) -> dict[str, Any]:
@@ -69,6 +70,8 @@ def merged(given: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, An
     result = dict(given)
     for name, value in changed.items():
         former = result.get(name)
-        both = isinstance(former, Mapping) and isinstance(value, Mapping)
-        result[name] = merged(former, value) if both else value
+        if isinstance(former, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(former, value)
+        else:
+            result[name] = value
     return result

@@ -14,6 +14,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict, Field
 
+from longtail.behaviour.origins import RepeatParameters
 from longtail.runs.costs import by_model
 from longtail.runs.input_checks import damaged
 from longtail.runs.lineage import LINEAGE_FILE, code_revision, lineage_of
@@ -139,7 +140,7 @@ class TrackedRun:
         if parameters.log_trials:
             run = self._client.get_run(self._run_id)
             log_trials(self._client, run, saved_trials(ran, catalog))
-        if parameters.log_model and makes_hybrid(ran) and not _is_repeat(catalog):
+        if parameters.log_model and makes_hybrid(ran) and _is_first(catalog):
             self._register_hybrid(pipeline, catalog, records)
 
     def _log_differences(self) -> None:
@@ -178,10 +179,9 @@ class TrackedRun:
             self._client.log_batch(self._run_id, tags=tags_batch)
 
 
-def _is_repeat(catalog: DataCatalog) -> bool:
-    """Whether the run is a repeat of a study: its hybrid is fitted for comparison, not for use."""
-    split = flatten(catalog["params:split"].load())
-    return split["origin"] > 0 or split["seed"] is not None
+def _is_first(catalog: DataCatalog) -> bool:
+    """Whether the hybrid is for use: later repeats of a study fit it for comparison alone."""
+    return RepeatParameters.model_validate(catalog["params:repeat"].load()).is_first
 
 
 def _costs(version: str, records: RunRecords) -> dict[str, float]:

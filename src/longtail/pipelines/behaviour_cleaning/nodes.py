@@ -19,7 +19,7 @@ from longtail.behaviour.cleaning.items import ItemSettings, clean_items
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
 from longtail.behaviour.dislikes import MOMENTS, count_dislikes
 from longtail.behaviour.histories import Histories, build_histories, without_pairs
-from longtail.behaviour.origins import split_at_origin
+from longtail.behaviour.origins import RepeatParameters, split_at_origin
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
 from longtail.behaviour.signals import Signals
@@ -35,10 +35,7 @@ from longtail.behaviour.splits import (
     split_table,
 )
 from longtail.errors import UserError
-from longtail.pipelines.behaviour_cleaning.params import (
-    BehaviourCleaningParameters,
-    SplitParameters,
-)
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
@@ -134,7 +131,7 @@ def split_interactions(
     interactions: ir.Table,
     split_protocol: dict[str, Any],
     parameters: BehaviourCleaningParameters,
-    repeat: SplitParameters,
+    repeat: RepeatParameters,
 ) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Write the user-item pairs of each split as a sorted table of its own.
 
@@ -147,7 +144,7 @@ def split_interactions(
     Raises:
         UserError: if the log has no earlier origin, or no user can be evaluated there.
     """
-    seed = seed_of_split(parameters, repeat)
+    seed = repeat.seed_or(parameters.seed)
     if repeat.origin > 0 or seed != parameters.seed:
         settings = _split_settings(parameters, split_protocol["protocol"], seed)
         assignment = split_at_origin(interactions, settings, parameters.signals, repeat.origin)
@@ -166,11 +163,6 @@ def split_interactions(
         "n_test": test.count().to_pyarrow().as_py(),
     }
     return train, validation, test, fold_in, split
-
-
-def seed_of_split(parameters: BehaviourCleaningParameters, repeat: SplitParameters) -> int:
-    """Return the seed of ties in time and of hidden items and users."""
-    return parameters.seed if repeat.seed is None else repeat.seed
 
 
 def group_items_and_users(
@@ -201,7 +193,7 @@ def index_histories(
     user_groups: pd.DataFrame,
     split_protocol: dict[str, Any],
     parameters: BehaviourCleaningParameters,
-    repeat: SplitParameters,
+    repeat: RepeatParameters,
 ) -> tuple[Histories, Histories, Histories]:
     """Put the interactions before the test on one index of all users and items.
 
@@ -222,7 +214,7 @@ def index_histories(
             users,
             items,
             common_cutoff=split_protocol["test_start"] is not None,
-            seed=seed_of_split(parameters, repeat),
+            seed=repeat.seed_or(parameters.seed),
             dislikes=disliked,
         )
         for period, disliked in ((train, at_validation), (validation, None), (past, at_test))

@@ -267,24 +267,3 @@ class BehaviourCleaningParameters(BaseModel):
         if min(fold_in) < 0 or max(fold_in) == 0:
             raise ValueError("the lengths must be 0 or more, and at least one must be above 0")
         return fold_in
-
-
-class SplitParameters(BaseModel):
-    """Which repeat of a study a run is; `kedro repeat` sets both."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    origin: int = Field(
-        default=0,
-        ge=0,
-        description="How many test periods are cut off the end of the log before it is split, so "
-        "that no two origins share a test interaction. 0: the whole log. The protocols temporal "
-        "and per_user have earlier origins if the log has times.",
-    )
-    seed: int | None = Field(
-        default=None,
-        ge=0,
-        description="Seed of the order of interactions with equal or no timestamp and of the draw "
-        "of hidden items and users, where it is another one than behaviour_cleaning.seed, which "
-        "null keeps.",
-    )

@@ -13,7 +13,7 @@ from longtail.pipelines.behaviour_cleaning.nodes import (
 from longtail.reporting.figures.profile import PLOTS
 
 PARAMETERS = "params:behaviour_cleaning"
-REPEAT = "params:split"
+REPEAT = "params:repeat"
 SPLIT_TABLES = [f"{split}_interactions@ibis" for split in ("train", "validation", "test")]
 FOLD_IN_TABLE = "fold_in_interactions@ibis"
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
+from longtail.behaviour.origins import FIRST_REPEAT, RepeatParameters
 from longtail.item_graphs.nearest import find_neighbours
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.recommenders.base import TrainingData
@@ -198,13 +199,17 @@ def _whitened(
 
 
 def encode_tfidf(
-    item_texts: pd.DataFrame, train: pd.DataFrame, parameters: ItemEncodingParameters
+    item_texts: pd.DataFrame,
+    train: pd.DataFrame,
+    parameters: ItemEncodingParameters,
+    repeat: RepeatParameters = FIRST_REPEAT,
 ) -> Arrays:
     """Return whitened TF-IDF vectors: the texts without a language model."""
     known = (item_texts["text"] != "").to_numpy()
     reference = known & item_texts["item_id"].isin(train["item_id"]).to_numpy()
     size = parameters.dimensions
-    vectors = tfidf_vectors(item_texts["text"], reference, size, parameters.tfidf_seed)
+    seed = repeat.seed_or(parameters.tfidf_seed)
+    vectors = tfidf_vectors(item_texts["text"], reference, size, seed)
     return {
         "vectors": whiten(vectors, known, reference, parameters.whitening_strength, size),
     }
@@ -221,13 +226,15 @@ def adapt_to_behaviour(
     word_pieces: sp.csr_array,
     item_texts: pd.DataFrame,
     training: Histories,
+    repeat: RepeatParameters = FIRST_REPEAT,
 ) -> Arrays:
     """Train the vectors on what the same users chose in the training period, and whiten them.
 
     What was learned is kept for later texts, the loss of each step as ``curve.adaptation_loss``.
     Without pairs to learn from, or with no epochs, the vectors stay as they are.
     """
-    adaptation = parameters.adaptation
+    seed = repeat.seed_or(parameters.adaptation.seed)
+    adaptation = parameters.adaptation.model_copy(update={"seed": seed})
     pairs = consumption_pairs(
         training.users,
         training.items,

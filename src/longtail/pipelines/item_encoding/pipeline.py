@@ -16,6 +16,7 @@ from longtail.pipelines.item_encoding.nodes import (
 )
 
 PARAMETERS = "params:item_encoding"
+REPEAT = "params:repeat"
 
 
 def create_pipeline() -> Pipeline:
@@ -80,13 +81,14 @@ def create_pipeline() -> Pipeline:
                     "word_pieces",
                     "item_texts",
                     "training_histories",
+                    REPEAT,
                 ],
                 outputs="adapted_vectors",
                 name="adapt_to_behaviour",
             ),
             Node(
                 encode_tfidf,
-                inputs=["item_texts", "train_interactions@pandas", PARAMETERS],
+                inputs=["item_texts", "train_interactions@pandas", PARAMETERS, REPEAT],
                 outputs="tfidf_vectors",
                 name="encode_tfidf",
             ),
