@@ -136,6 +136,10 @@ JUDGE = {"users": 5, "candidates": 20, "sentences": 2}
             "protocol=temporal needs calendar times",
         ),
         ({"hybrid": {"sources": ["text_knn"]}}, "names only models that read text"),
+        (
+            {"behaviour_cleaning": {"protocol": "user_cold"}, "repeat": {"origin": 1}},
+            "repeat.origin is 1, but behaviour_cleaning.protocol=user_cold hides items or users",
+        ),
     ],
 )
 def test_parameters_that_contradict_each_other_are_named(

@@ -101,9 +101,8 @@ def _columns_and_times(parameters: Parameters) -> Iterator[str]:
     if parameters.repeat.origin > 0 and cleaning.protocol in ("item_cold", "user_cold"):
         yield (
             f"Parameter repeat.origin is {parameters.repeat.origin}, but"
-            f" behaviour_cleaning.protocol={cleaning.protocol} hides items or users instead of a period: set repeat.origin to 0,"
-            " run `kedro repeat` with --origins 1, or choose the protocol temporal, per_user or"
-            " auto."
+            f" behaviour_cleaning.protocol={cleaning.protocol} hides items or users instead of a"
+            " period: set repeat.origin to 0, or run `kedro repeat` with --origins 1."
         )
     if all(MODELS[name].reads for name in parameters.hybrid.sources):
         yield (
