@@ -11,8 +11,8 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
-from longtail.datasets import SourceTableDataset
 from longtail.behaviour.origins import RepeatParameters
+from longtail.datasets import SourceTableDataset
 from longtail.demo.fabricated import fabricate
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.behaviour_cleaning.pipeline import create_pipeline
