@@ -37,6 +37,7 @@ def spread_table(summary: Mapping[str, Any], confidence: float) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for model, names in _roles_of_models(summary["roles"]).items():
         rows = [row for row in summary["values"] if row["model"] == model]
+        rows.sort(key=lambda row: list(_LABELS).index((row["metric"], row["item_group"])))
         for place, row in enumerate(rows):
             table.add_row(
                 ("", _shown(model, names))[place == 0],
