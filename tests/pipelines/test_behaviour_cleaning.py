@@ -46,7 +46,7 @@ def read(folder, stem):
     return pd.read_csv(folder / f"{stem}.csv", dtype=str)
 
 
-def run(folder, save_version=SAVE_VERSION, **parameters):
+def run(folder, save_version=SAVE_VERSION, origin=0, **parameters):
     """Run the pipeline with the project's catalog and its data folder next to the input."""
     text = CATALOG.read_text().replace("${globals:source_folder}", str(folder))
     text = text.replace("${globals:data_root}", str(folder.parent / "data"))
@@ -55,7 +55,7 @@ def run(folder, save_version=SAVE_VERSION, **parameters):
     catalog = DataCatalog.from_config(entries, save_version=save_version)
     parameters = {"min_evaluated_users": 1} | parameters
     presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
-    catalog["params:repeat"] = RepeatParameters()
+    catalog["params:repeat"] = RepeatParameters(origin=origin)
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets
     )
@@ -375,3 +375,17 @@ def test_dislikes_are_kept_counted_and_known_from_their_time_on(shop):
     u0 = int((past.user_ids == "u0").argmax())
     assert "i01" in training.item_ids[training.items[training.users == u0]]
     assert "i01" not in past.item_ids[past.items[past.users == u0]]
+
+
+def test_dislikes_of_an_earlier_origin_are_known_before_its_test(shop):
+    log = read(shop, "interactions").assign(event_type="buy")
+    log["timestamp"] = log["timestamp"].astype(int)
+    end = int(log["timestamp"].max())
+    later = [("u0", "i00", START + 2000, "return"), ("u1", "i01", end, "return")]
+    write(shop, "interactions", pd.concat([log, pd.DataFrame(later, columns=log.columns)]))
+    signals = {"event_weights": {"buy": 5, "return": -6}}
+    catalog = run(shop, origin=1, signals=signals)
+    start = catalog.load("split")["test_start"]
+    dislikes = catalog.load("dislikes@pandas")
+    assert start < catalog.load("split_protocol")["test_start"]
+    assert set(dislikes["user_id"]) == {"u0"}

@@ -95,6 +95,7 @@ def _vectors(second_encoding: bool) -> Pipeline:
                 pieces,
                 "item_texts",
                 "training_histories",
+                "params:repeat",
             ],
             outputs=f"{representation}_adapted_vectors",
             name=f"adapt_{representation}_vectors",

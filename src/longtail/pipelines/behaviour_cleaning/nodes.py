@@ -56,7 +56,7 @@ def clean_behaviour(
 
     Returns:
         interactions, rejected interactions, items, rejected items, user-item pairs with the split
-        that each belongs to, dislikes, split protocol, cleaning report.
+        that each belongs to, disliked pairs, split protocol, cleaning report.
 
     Raises:
         UserError: if the input cannot be used.
@@ -128,18 +128,20 @@ def clean_behaviour(
 
 def split_interactions(
     pairs: ir.Table,
+    disliked_pairs: ir.Table,
     interactions: ir.Table,
     split_protocol: dict[str, Any],
     parameters: BehaviourCleaningParameters,
     repeat: RepeatParameters,
-) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
+) -> tuple[ir.Table, ir.Table, ir.Table, ir.Table, ir.Table, dict[str, Any]]:
     """Write the user-item pairs of each split as a sorted table of its own.
 
     The protocol is the one chosen for the whole log, also at an earlier origin.
 
     Returns:
         train, validation and test interactions; the folded-in interactions (empty except under the
-        protocol user_cold); protocol, reason, origin, cut-offs, counts and fingerprint.
+        protocol user_cold); the dislikes known at validation and test; protocol, reason, origin,
+        cut-offs, counts and fingerprint.
 
     Raises:
         UserError: if the log has no earlier origin, or no user can be evaluated there.
@@ -149,7 +151,8 @@ def split_interactions(
         settings = _split_settings(parameters, split_protocol["protocol"], seed)
         assignment = split_at_origin(interactions, settings, parameters.signals, repeat.origin)
         check_evaluable(count_evaluation(assignment, n_items=0))
-        pairs = assignment.interactions
+        assert assignment.dislikes is not None
+        pairs, disliked_pairs = assignment.interactions, assignment.dislikes
         split_protocol = assignment.describe() | {"reason": split_protocol["reason"]}
     train, validation, test = (split_table(pairs, name).cache() for name in SPLITS)
     fold_in = fold_in_table(pairs, seed).cache()
@@ -162,7 +165,7 @@ def split_interactions(
         "n_validation": validation.count().to_pyarrow().as_py(),
         "n_test": test.count().to_pyarrow().as_py(),
     }
-    return train, validation, test, fold_in, split
+    return train, validation, test, fold_in, disliked_pairs, split
 
 
 def group_items_and_users(

@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
                     "items@ibis",
                     "rejected_items",
                     "user_item_pairs",
-                    "dislikes@ibis",
+                    "disliked_pairs",
                     "split_protocol",
                     "cleaning_report",
                 ],
@@ -41,12 +41,13 @@ def create_pipeline() -> Pipeline:
                 split_interactions,
                 inputs=[
                     "user_item_pairs",
+                    "disliked_pairs",
                     "interactions@ibis",
                     "split_protocol",
                     PARAMETERS,
                     REPEAT,
                 ],
-                outputs=[*SPLIT_TABLES, FOLD_IN_TABLE, "split"],
+                outputs=[*SPLIT_TABLES, FOLD_IN_TABLE, "dislikes@ibis", "split"],
                 name="split_interactions",
             ),
             Node(
