@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
-
-BLOCK = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,22 +40,23 @@ class MatrixFactorisation:
 
         Args:
             histories: past behaviour.
-            ratings: (n,) stars of the interactions, NaN where unknown; one at least is known.
+            ratings: (n,) stars of the interactions, each user-item pair once, NaN where unknown;
+                one at least is known.
         """
         known = np.isfinite(ratings)
-        users = histories.users[known].astype(np.int64)
-        items = histories.items[known].astype(np.int64)
         stars = ratings[known].astype(np.float64)
         mean = float(stars.mean())
-        residual = stars - mean
+        pairs = (histories.users[known], histories.items[known])
+        shape = (histories.n_users, histories.n_items)
+        residual = sp.csr_array((stars - mean, pairs), shape=shape)
+        transposed = residual.T.tocsr()
         generator = np.random.default_rng(self.seed)
         of_items: NDArray[np.float64]
         of_items = generator.normal(0, 0.1, (histories.n_items, self.factors + 1))
         of_items[:, -1] = 0
-        of_users = np.zeros((histories.n_users, self.factors + 1))
         for _ in range(self.sweeps):
-            of_users = self._solve(users, items, residual, of_items, histories.n_users)
-            of_items = self._solve(items, users, residual, of_users, histories.n_items)
+            of_users = self._solve(residual, of_items)
+            of_items = self._solve(transposed, of_users)
         return {"mean": np.array([mean]), "users": of_users, "items": of_items}
 
     @staticmethod
@@ -69,28 +69,21 @@ class MatrixFactorisation:
         predicted: NDArray[np.float64] = arrays["mean"] + p[:, -1] + q[:, -1] + interaction
         return predicted
 
-    def _solve(
-        self,
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
-        residual: NDArray[np.float64],
-        other: NDArray[np.float64],
-        n_rows: int,
-    ) -> NDArray[np.float64]:
-        """Return (n_rows, factors + 1) the ridge regression of each row on the other side."""
+    def _solve(self, residual: sp.csr_array, other: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n, factors + 1): the ridge regression of each row on the other side.
+
+        Args:
+            residual: (n, m) stars less their mean; every known star has an entry.
+            other: (m, factors + 1) factors and biases of the columns.
+        """
         size = self.factors + 1
-        normal = np.zeros((n_rows, size, size))
-        right = np.zeros((n_rows, size))
-        order = np.argsort(rows, kind="stable")
-        for start in range(0, len(order), BLOCK):
-            part = order[start : start + BLOCK]
-            features = other[columns[part]].copy()
-            wanted = residual[part] - features[:, -1]
-            features[:, -1] = 1
-            there, first = np.unique(rows[part], return_index=True)
-            outer = features[:, :, None] * features[:, None, :]
-            normal[there] += np.add.reduceat(outer, first, axis=0)
-            right[there] += np.add.reduceat(features * wanted[:, None], first, axis=0)
+        features = other.copy()
+        features[:, -1] = 1
+        known = residual.copy()
+        known.data = np.ones_like(known.data)
+        products = (features[:, :, None] * features[:, None, :]).reshape(len(other), size**2)
+        normal = (known @ products).reshape(-1, size, size)
+        right = residual @ features - known @ (features * other[:, -1:])
         ridge: NDArray[np.float64] = self.regularization * np.eye(size)
         solved = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
         return np.asarray(solved, dtype=np.float64)

@@ -130,7 +130,8 @@ def _best(
     settings: Sequence[Setting], predict: Callable[[Setting, StarPeriod], Stars], period: StarPeriod
 ) -> Setting:
     """Return the setting with the lowest square error on the later stars; the first without any."""
-    if not len(period.actual) or not np.isfinite(period.data.ratings).any():
+    nothing_known = not len(period.actual) or not np.isfinite(period.data.ratings).any()
+    if len(settings) == 1 or nothing_known:
         return settings[0]
     errors = [((predict(one, period) - period.actual) ** 2).mean() for one in settings]
     return settings[int(np.argmin(errors))]
