@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -125,23 +126,23 @@ def count(folder: Path, pairs: int, pipelines: list[str] | None = None) -> dict[
         project = copy_project(folder / f"alone{number}")
         start(project, [one], pipelines)
         alone += results(project)
-    counts = {}
-    for kind, chosen in (("same data", (0, 0)), ("different data", (0, 1))):
-        counts[kind] = Counter(runs=0, failed=0, missing=0, mixed=0)
-        for pair in range(pairs):
-            project = copy_project(folder / f"{kind.split()[0]}{pair}")
-            # Every other pair starts in the same millisecond.
-            name = VERSION if pair % 2 else None
-            failed = start(project, [data[n] for n in chosen], pipelines, name)
-            found = results(project)
-            expected = [alone[n] for n in chosen]
-            missing = len(chosen) - len(found)
-            # Results that are neither of the ones expected, or twice the same of two.
-            mixed = len(found) - sum(min(found.count(one), expected.count(one)) for one in alone)
-            counts[kind].update(runs=len(chosen), failed=failed, missing=missing, mixed=mixed)
-            sys.stderr.write(f"{kind}, pair {pair + 1}: {dict(counts[kind])}\n")
-            if failed or missing or mixed:
-                sys.stderr.write((project / "output.txt").read_text(encoding="utf-8"))
+    kinds = {"same data": (0, 0), "different data": (0, 1)}
+    counts = {kind: Counter(runs=0, failed=0, missing=0, mixed=0) for kind in kinds}
+    for pair, kind in product(range(pairs), kinds):
+        chosen = kinds[kind]
+        project = copy_project(folder / f"{kind.split()[0]}{pair}")
+        # Every other pair starts in the same millisecond.
+        name = VERSION if pair % 2 else None
+        failed = start(project, [data[n] for n in chosen], pipelines, name)
+        found = results(project)
+        expected = [alone[n] for n in chosen]
+        missing = len(chosen) - len(found)
+        # Results that are neither of the ones expected, or twice the same of two.
+        mixed = len(found) - sum(min(found.count(one), expected.count(one)) for one in alone)
+        counts[kind].update(runs=len(chosen), failed=failed, missing=missing, mixed=mixed)
+        sys.stderr.write(f"{kind}, pair {pair + 1}: {dict(counts[kind])}\n")
+        if failed or missing or mixed:
+            sys.stderr.write((project / "output.txt").read_text(encoding="utf-8"))
     return counts
 
 

@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
-from longtail.tracking.store import opening, sqlite_file
+from longtail.tracking.store import TRIES, opening, patient, sqlite_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,3 +53,31 @@ def test_store_that_cannot_be_written_is_refused(
         other.execute("ROLLBACK")
     with opening(f"sqlite:///{path}"):
         pass
+
+
+class Busy:
+    """A client whose store another process writes to for some calls."""
+
+    uri = "sqlite:///mlflow.db"
+
+    def __init__(self, busy: int, message: str = "(sqlite3.OperationalError) database is locked"):
+        self.busy, self.calls, self.message = busy, 0, message
+
+    def log_batch(self, run_id: str) -> str:
+        self.calls += 1
+        if self.calls <= self.busy:
+            raise MlflowException(self.message)
+        return run_id
+
+
+def test_calls_are_repeated_while_another_process_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longtail.tracking.store.sleep", lambda _: None)
+    client = Busy(busy=TRIES - 1)
+    assert patient(client).log_batch("run") == "run"  # type: ignore[arg-type, func-returns-value]
+    assert patient(client).uri == client.uri  # type: ignore[arg-type, attr-defined]
+    with pytest.raises(MlflowException, match="locked"):
+        patient(Busy(busy=TRIES)).log_batch("run")  # type: ignore[arg-type]
+    other = Busy(busy=1, message="no such run")
+    with pytest.raises(MlflowException, match="no such run"):
+        patient(other).log_batch("run")  # type: ignore[arg-type]
+    assert other.calls == 1

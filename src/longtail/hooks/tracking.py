@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from longtail.private_interfaces import experiment_id_of, mlflow_client_of
 from longtail.runs.records import RunRecords
 from longtail.tracking.descriptions import run_name
-from longtail.tracking.store import opening
+from longtail.tracking.store import opening, patient
 from longtail.tracking.tracked_run import TrackedRun, TrackingParameters
 
 # kedro-mlflow's model class, which is not used here, makes MLflow warn on import, past any filter.
@@ -76,7 +76,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
     @property
     def _tracked_run(self) -> TrackedRun:
         config = self.mlflow_config
-        return TrackedRun(mlflow_client_of(config), experiment_id_of(config), self.run_id)
+        client = patient(mlflow_client_of(config))
+        return TrackedRun(client, experiment_id_of(config), self.run_id)
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -118,7 +119,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
         self.mlflow_config.tracking.run.name = name
         # MLflow's own functions for this have no types.
         os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = str(self._parameters.system_metrics)
-        super().before_pipeline_run(run_params, pipeline, catalog)
+        with opening(str(self.mlflow_config.server.mlflow_tracking_uri)):
+            super().before_pipeline_run(run_params, pipeline, catalog)
         logger.info("MLflow run '%s'", name)
         self._tracked_run.start(self._data_name, run_params, pipeline, catalog)
 
@@ -135,7 +137,11 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
         try:
             self._tracked_run.finish(run_params, pipeline, catalog, self._records, self._parameters)
         finally:
-            super().after_pipeline_run(run_params, pipeline, catalog)
+            try:
+                # kedro-mlflow ends the run too, but tries only once.
+                self._tracked_run.end()
+            finally:
+                super().after_pipeline_run(run_params, pipeline, catalog)
 
     @hook_impl
     def on_pipeline_error(

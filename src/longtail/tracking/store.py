@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
+from time import sleep
+from typing import Any, cast
 
 from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 
 SQLITE = "sqlite:"
@@ -15,6 +21,9 @@ SQLITE = "sqlite:"
 LOCK_SECONDS = 120
 # How long a write of another process may take; MLflow waits for 20 s.
 BUSY_SECONDS = 10
+LOCKED = "database is locked"
+# Of two transactions that read and then want to write, SQLite refuses one at once, without waiting.
+TRIES = 6
 
 
 @contextmanager
@@ -36,6 +45,38 @@ def opening(uri: str) -> Iterator[None]:
     with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
         check_writable(path)
         yield
+
+
+class _PatientClient:
+    """Repeats the calls that SQLite refuses because another process is writing."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._client, name)
+        return _repeated(value) if callable(value) else value
+
+
+def patient(client: MlflowClient) -> MlflowClient:
+    """Return a client that repeats calls which fail because another process is writing."""
+    return cast("MlflowClient", _PatientClient(client))
+
+
+def _repeated(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def repeated(*args: Any, **kwargs: Any) -> Any:
+        for number in range(1, TRIES + 1):
+            try:
+                return call(*args, **kwargs)
+            except MlflowException as error:
+                if LOCKED not in str(error) or number == TRIES:
+                    raise
+            # Unequal waits, so that two processes do not meet again.
+            sleep(random.uniform(0, 0.1 * 2**number))
+        raise AssertionError
+
+    return repeated
 
 
 def sqlite_file(uri: str) -> Path | None:

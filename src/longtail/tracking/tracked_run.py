@@ -143,6 +143,10 @@ class TrackedRun:
         if parameters.log_model and makes_hybrid(ran) and _is_first(catalog):
             self._register_hybrid(pipeline, catalog, records)
 
+    def end(self) -> None:
+        """Mark the run as finished."""
+        self._client.set_terminated(self._run_id)
+
     def _log_differences(self) -> None:
         """Log how the run differs from the baseline of its data set and protocol."""
         metrics, tags = differences(self._client, self._client.get_run(self._run_id))
