@@ -25,12 +25,12 @@ class GraphFilter(Recommender):
     """
 
     user_exponent: float = Field(
-        0.7,
+        0.5,
         ge=0,
         le=1,
         description="alpha: exponent of the user's count; the item's has 1 - alpha.",
     )
-    sharpness: float = Field(0.7, gt=0, description="s: exponent on the entries of the graph.")
+    sharpness: float = Field(1.0, gt=0, description="s: exponent on the entries of the graph.")
     degree: int = Field(
         1, ge=1, le=3, description="Degree of the polynomial: P, 2P - P^2, or the third-order one."
     )
@@ -50,7 +50,7 @@ class GraphFilter(Recommender):
         "recency_decay": [*RECENT_DECAYS, 1.0],
     }
     starting_points: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {"user_exponent": 0.7, "sharpness": 0.7, "degree": 1, "recency_decay": 0.85},
+        {"user_exponent": 0.5, "sharpness": 1.0, "degree": 1, "recency_decay": 0.85},
         {"user_exponent": 0.5, "sharpness": 1.0, "degree": 3, "recency_decay": 1.0},
     )
 
