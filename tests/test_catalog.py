@@ -30,7 +30,10 @@ LAYERS = (
 )
 
 
-@pytest.fixture(params=["base", "canonical", "demo", "study", "networks", "test", "private", "spark"])
+ENVIRONMENTS = ("base", "canonical", "demo", "study", "networks", "test", "private", "spark")
+
+
+@pytest.fixture(params=ENVIRONMENTS)
 def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OmegaConfigLoader:
     """The project's configuration of one environment."""
     monkeypatch.setenv("LONGTAIL_DATA", "data")

@@ -389,3 +389,54 @@ def test_dislikes_of_an_earlier_origin_are_known_before_its_test(shop):
     dislikes = catalog.load("dislikes@pandas")
     assert start < catalog.load("split_protocol")["test_start"]
     assert set(dislikes["user_id"]) == {"u0"}
+
+
+def test_the_terminal_says_what_was_understood(shop, caplog):
+    caplog.set_level("INFO", logger="longtail")
+    log = read(shop, "interactions")
+    write(shop, "interactions", log.assign(rating=range(1, len(log) + 1), play_count=1))
+    items = read(shop, "items").assign(artist="someone")
+    items.loc[1:3, "title"] = ["🎈", "...", "ü"]
+    write(shop, "items", items)
+    report = run(shop).load("cleaning_report")
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert "Not used of the interactions file: play_count. Counts and strengths" in said
+    assert "Not used of the items file: artist. Text is used" in said
+    assert "10 of 13 items have a usable text" in said
+    assert "whole numbers from 1 to 80 and look like counts" in said
+    assert "interactions_columns.quantity to rating" in said
+    assert report["interactions"]["unused_columns"] == ["play_count"]
+    assert report["items"]["unused_columns"] == ["artist"]
+    assert report["items"]["usable_text"] == 10
+
+
+def test_order_within_a_second_reaches_the_histories(shop):
+    log = read(shop, "interactions")
+    step = (log["timestamp"].astype(int) - START) // 1000
+    # The first four of each user within one second, in the order of the items' names reversed.
+    early = START * 1000 + 10 * (9 - step)
+    times = early.where(step < 4, 1000 * log["timestamp"].astype("int64"))
+    write(shop, "interactions", log.assign(timestamp=times))
+    catalog = run(shop, protocol="per_user")
+    histories = catalog.load("training_histories")
+    first = histories.users == 0
+    assert histories.item_ids[histories.items[first]][:4].tolist() == ["i03", "i02", "i01", "i00"]
+    assert "position" in catalog.load("train_interactions@pandas").columns
+
+
+def test_a_time_format_must_be_one():
+    for wrong, sentence in (("%Q", "not a format of strptime"), ("%H:%M", "lacks the year")):
+        with pytest.raises(ValidationError, match=sentence):
+            BehaviourCleaningParameters(timestamp_format=wrong)
+    with pytest.raises(ValidationError, match="for calendar times"):
+        BehaviourCleaningParameters(timestamp_format="%d.%m.%Y", timestamps="ordinal")
+
+
+def test_times_of_a_stated_format(shop):
+    log = read(shop, "interactions")
+    times = pd.to_datetime(log["timestamp"].astype(int), unit="s").dt.strftime("%d.%m.%Y %H:%M:%S")
+    write(shop, "interactions", log.assign(timestamp=times))
+    catalog = run(shop, timestamp_format="%d.%m.%Y %H:%M:%S")
+    kept = catalog.load("interactions@pandas")
+    assert sorted(kept["timestamp"]) == sorted(log["timestamp"].astype(int))
+    assert catalog.load("split")["protocol"] == "temporal"

@@ -6,11 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from kedro.io import Version
+from kedro_datasets.json import JSONDataset
 from mlflow.tracking import MlflowClient
 from tests.conftest import RunKedro
 
 from longtail.errors import UserError
 from longtail.project import mlflow_client
+from longtail.runs.records import RunRecord, RunRecords, content_hash
 from longtail.runs.reproduce import (
     checked_out,
     compare,
@@ -18,6 +21,7 @@ from longtail.runs.reproduce import (
     precision_changes,
     report,
     reproduce,
+    same_content,
 )
 
 
@@ -154,3 +158,20 @@ def test_report_names_what_differs() -> None:
     text = report(compare([row | {"value": 0.5}], now, ["numpy was 2.4.0, is 2.4.6."]))
     assert text.startswith("numpy was 2.4.0, is 2.4.6.\nNot identical: 1 rows differ")
     assert "als ndcg 20 all all: recorded 0.5, repeated 0.25" in text
+
+
+def test_another_version_with_the_same_content_takes_the_place_of_a_removed_one(
+    tmp_path: Path,
+) -> None:
+    records = RunRecords(tmp_path)
+    for version, content in (("v1", 1), ("v2", 2), ("v3", 1)):
+        dataset = JSONDataset(filepath=str(tmp_path / "a.json"), version=Version(None, version))
+        dataset.save({"a": content})
+        path = tmp_path / f"a.json/{version}/a.json"
+        hashes = {"a": content_hash(path)}
+        records.write(RunRecord(version=version, status="complete", hashes=hashes))
+    shutil.rmtree(tmp_path / "a.json/v1")
+    assert same_content(records, "a", "v1", dataset) == tmp_path / "a.json/v3"
+    (tmp_path / "a.json/v3/a.json").write_text("{}")
+    assert same_content(records, "a", "v1", dataset) is None
+    assert same_content(records, "a", "v0", dataset) is None

@@ -36,11 +36,11 @@ def type_columns(
     """
     known = items.select(known_item_id=items.text, item_code=items.code, in_catalogue=items.kept)
     joined = raw.left_join(known, raw.item_id == known.known_item_id).drop("known_item_id")
-    moment = None
+    timestamp = parse_times(joined.timestamp, profile)
+    moment = parse_moments(joined.timestamp, has_text=profile.has_text)
     if times is not None:
         known_times = times.select(time_as_read=times.text, known_moment=times.moment)
         joined = joined.left_join(known_times, joined.timestamp == known_times.time_as_read)
-        joined = joined.drop("time_as_read")
         moment = joined.known_moment
         timestamp = moment.floor().cast("int64")
     else:
@@ -55,7 +55,7 @@ def type_columns(
         **{f"typed_{name}": parse_number(joined[name]) for name in NUMBERS},
         **({"moment": moment} if profile.has_fractions else {}),
     )
-    return typed.drop("known_moment") if times is not None else typed
+    return typed if times is None else typed.drop("time_as_read", "known_moment")
 
 
 def encode_rows(
