@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 RunKedro = Callable[..., str]
 # Modules that take minutes: workers that run module by module start with them.
-SLOWEST_FIRST = ("test_killed_runs.py", "test_faults.py", "test_reproduce.py", "test_run.py")
+SLOWEST_FIRST = (
+    "test_killed_runs.py",
+    "test_faults.py",
+    "test_reproduce.py",
+    "test_run.py",
+    "test_concurrent_runs.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
