@@ -43,10 +43,6 @@ def type_columns(
         joined = joined.left_join(known_times, joined.timestamp == known_times.time_as_read)
         moment = joined.known_moment
         timestamp = moment.floor().cast("int64")
-    else:
-        timestamp = parse_times(joined.timestamp, profile)
-        if profile.has_fractions:
-            moment = parse_moments(joined.timestamp, has_text=profile.has_text)
     typed = joined.mutate(
         typed_event_type=ibis.ifelse(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
