@@ -1,6 +1,9 @@
 PYTHON ?= python3
-# The environment that `make viz` shows.
+# The environment that `make viz` shows and `make serve` serves.
 ENV ?= demo
+PORT ?= 5001
+# A model of MLflow; by default the champion of the environment's data set, else the newest version.
+MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,7 +12,7 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz lock clean
+.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz serve lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +69,9 @@ mlflow: $(READY)  ## open the runs in MLflow
 
 viz: $(READY)  ## open the graph in Kedro-Viz, of ENV (by default demo)
 	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run --env $(ENV)
+
+serve: $(READY)  ## serve the hybrid of ENV over HTTP: PORT=5001, MODEL= another version
+	@$(BIN)/kedro serve --env $(ENV) --port $(PORT) $(if $(MODEL),--model $(MODEL))
 
 install: $(READY)  ## install into .venv
 

@@ -2,7 +2,7 @@
 
     python benchmarks/serving.py [--requests 200]
 
-Starts ``mlflow models serve`` on the project's store, warms it up, and requests the lists of known
+Starts ``kedro serve --env demo``, warms it up, and requests the lists of known
 and of unknown users, one at a time. Prints median and 95 % quantile in milliseconds, including the
 network.
 """
@@ -28,7 +28,6 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from longtail.project import open_catalog  # noqa: E402
 
-MODEL = "models:/longtail-hybrid/latest"
 WARM_UP = 20
 
 
@@ -59,10 +58,11 @@ def serve() -> tuple[subprocess.Popen[bytes], str]:
         "MLFLOW_TRACKING_URI": f"sqlite:///{ROOT}/mlflow.db",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    command = ["mlflow", "models", "serve", "-m", MODEL, "--env-manager", "local"]
+    command = ["kedro", "serve", "--env", "demo"]
     process = subprocess.Popen(
         [*command, "--port", str(port)],
         env=environment,
+        cwd=ROOT,
         process_group=0,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

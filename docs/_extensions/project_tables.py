@@ -330,9 +330,7 @@ def _searched(space: Any) -> str:
 
 
 def _new_items(recommender: Any) -> str:
-    if not _overrides(recommender, "add_items"):
-        return "after a new fit"
-    return "scored by their text" if recommender.reads else "take part, without evidence"
+    return "by their own text" if recommender.places_items else "by their nearest items in text"
 
 
 def _new_users(recommender: Any) -> str:

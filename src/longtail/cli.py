@@ -1,4 +1,4 @@
-"""The project's commands: run, repeat, leaderboard, data-profile, baseline, reproduce.
+"""The project's commands: run, repeat, leaderboard, data-profile, baseline, reproduce, serve.
 
 What the commands need is imported inside them, so that ``kedro --version`` stays fast.
 """
@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -187,6 +188,36 @@ def baseline(run_id: str) -> None:
         f"'{run.info.run_name}' is the baseline for {tags['dataset']} under the protocol"
         f" {tags['protocol']}: later runs log their differences to it."
     )
+
+
+@cli.command(name="serve")
+@ENVIRONMENT
+@click.option("--port", "-p", default=5001, show_default=True, help="Port of the server.")
+@click.option(
+    "--model",
+    "-m",
+    default=None,
+    help="Model of MLflow, such as models:/longtail-toys/3; by default the champion of the"
+    " environment's data set, else its newest version.",
+)
+@errors_as_sentences()
+def serve(env: str | None, port: int, model: str | None) -> None:
+    """Serve the hybrid over HTTP, by MLflow."""
+    from longtail.project import data_name, mlflow_client  # noqa: PLC0415
+    from longtail.tracking.model_registry import model_to_serve  # noqa: PLC0415
+
+    client = mlflow_client(env)
+    uri = model or model_to_serve(client, data_name(env), env or "")
+    click.echo(f"Serving {uri} at http://127.0.0.1:{port}/invocations (Ctrl-C ends it) ...")
+    # MLflow starts uvicorn by name: that of this environment, which need not be activated.
+    folder = str(Path(sys.executable).parent)
+    variables = os.environ | {
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "MLFLOW_TRACKING_URI": client.tracking_uri,
+    }
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", uri]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--env-manager", "local"]
+    os.execve(sys.executable, [*command, *options], variables)
 
 
 def user_message(error: BaseException) -> str | None:

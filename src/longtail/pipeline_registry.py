@@ -18,12 +18,14 @@ def register_pipelines() -> dict[str, Pipeline]:
         arms,
         behaviour_cleaning,
         cold_start,
+        deploy,
         evaluation,
         hybrid_scoring,
         item_encoding,
         language_study,
         recommenders,
         repeats,
+        scoring,
     )
     from longtail.pipelines.selection import ModelSelection  # noqa: PLC0415
 
@@ -48,4 +50,13 @@ def register_pipelines() -> dict[str, Pipeline]:
         ),
         "repeats": repeats.create_pipeline(),
     }
-    return {"__default__": sum(usual.values(), start=Pipeline([])), **usual, **studies}
+    production = {
+        "deploy": deploy.create_pipeline(models),
+        "scoring": scoring.create_pipeline(),
+    }
+    return {
+        "__default__": sum(usual.values(), start=Pipeline([])),
+        **usual,
+        **studies,
+        **production,
+    }

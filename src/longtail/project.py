@@ -13,6 +13,7 @@ from longtail.private_interfaces import catalog_with_versions
 from longtail.runs.records import RunRecords
 from longtail.runs.reproduce import open_context
 from longtail.runs.versions import pin_newest_complete
+from longtail.tracking.descriptions import name_of_data
 
 
 def open_catalog(
@@ -40,14 +41,22 @@ def open_project(
     return catalog, records
 
 
-def mlflow_client() -> MlflowClient:
+def data_name(env: str | None = None) -> str:
+    """Return the name of an environment's data set: that of the folder of its files."""
+    return name_of_data(_context(env).config_loader["globals"])
+
+
+def mlflow_client(env: str | None = None) -> MlflowClient:
     """Return a client of the MLflow store that the configuration names.
+
+    Args:
+        env: the environment of the configuration; by default ``KEDRO_ENV``, else ``local``.
 
     Raises:
         UserError: If the store does not answer.
     """
     # kedro-mlflow's hook adds its configuration once it has reached the store.
-    configuration = getattr(_context(None), "mlflow", None)
+    configuration = getattr(_context(env), "mlflow", None)
     if configuration is None:
         raise UserError(
             "The MLflow store of mlflow.yml (server.mlflow_tracking_uri) does not answer."

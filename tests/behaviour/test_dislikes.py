@@ -4,6 +4,7 @@ import ibis
 import pandas as pd
 import pytest
 
+from longtail.behaviour.dislikes import END
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import Assignment, SplitSettings
@@ -32,9 +33,23 @@ def split(
 
 
 def dislikes(events: Sequence[Event], protocol: str = "temporal", **more: float) -> pd.DataFrame:
+    """What is disliked at validation and at the test."""
     found = split(events, protocol, **more).dislikes
     assert found is not None
-    return found.to_pandas()
+    table = found.to_pandas()
+    return table[table["known_at"] != END]
+
+
+def test_all_events_count_at_the_end_of_the_log() -> None:
+    later = START + 100 * DAY
+    events = log(
+        ("u", "a", START, -1.0), ("u", "a", later, 5.0), ("u", "b", START, 5.0),
+        ("u", "b", later, -6.0), ("u", "c", later, -1.0),
+    )  # fmt: skip
+    found = split(events).dislikes
+    assert found is not None
+    table = found.to_pandas()
+    assert set(table[table["known_at"] == END]["item_id"]) == {"b", "c"}
 
 
 def known(events: Sequence[Event], protocol: str = "temporal", **more: float) -> set[str]:

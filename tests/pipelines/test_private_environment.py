@@ -12,7 +12,7 @@ from kedro.io import DatasetError
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
-from longtail.tracking.model_registry import REGISTERED_MODEL
+from longtail.tracking.model_registry import registered_name
 
 KEY = "a key that nobody guesses"
 QUICK = {"min_evaluated_users": 5}
@@ -177,7 +177,7 @@ def test_nothing_of_one_user_leaves_a_run_of_the_private_environment(
 
     # Histories: no request of the registered model's example is one of a user.
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    source = client.get_model_version(REGISTERED_MODEL, "1").source
+    source = client.get_model_version(registered_name(people.name), "1").source
     model = Path(mlflow.artifacts.download_artifacts(source, tracking_uri=client.tracking_uri))
     columns = json.loads((model / "input_example.json").read_text())["inputs"]
     requests = pd.DataFrame(columns["data"], columns=columns["columns"])

@@ -32,6 +32,7 @@ from longtail.datasets.checkpoints import CheckpointStore
 from longtail.errors import NotApplicableError, UserError
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
+from longtail.recommenders.language_model_ranker.pair_reader import PairReader
 from longtail.recommenders.popularity import Popularity
 
 WORDS = ["wooden", "train", "plush", "bear", *(f"n{number}" for number in range(46))]
@@ -147,6 +148,28 @@ def test_users_of_other_data_are_read_by_their_own_histories(
     scores = model.score(model.fold_in(model.fit(world), others), others, np.arange(8))
     best = scores.argmax(axis=1)
     np.testing.assert_array_equal(best % 2, np.arange(8) % 2)
+
+
+def test_a_server_loads_the_network_once(
+    models: dict[str, str], world: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, loaded = ranker(models["bert"], epochs=1, examples=20), []
+    arrays = model.fit(world)
+    network = LanguageModelRanker.network
+
+    def counted(self: LanguageModelRanker, data: TrainingData) -> PairReader:
+        loaded.append(self)
+        return network(self, data)
+
+    monkeypatch.setattr(LanguageModelRanker, "network", counted)
+    served, users = replace(world, networks={}), np.arange(3)
+    first, second = (model.score(dict(arrays), served, users) for _ in range(2))
+    assert len(loaded) == 1
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, model.score(arrays, world, users))
+    # Other weights are another network.
+    model.score({name: array.copy() for name, array in arrays.items()}, served, users)
+    assert len(loaded) == 3
 
 
 def test_same_seed_same_arrays_and_only_what_learned_is_stored(

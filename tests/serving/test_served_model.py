@@ -20,7 +20,7 @@ from tests.test_pages import free_port, wait_for
 
 from longtail.project import open_catalog
 from longtail.source_code import third_party_imports
-from longtail.tracking.model_registry import PACKAGES, REGISTERED_MODEL
+from longtail.tracking.model_registry import PACKAGES, registered_name
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def recommendations(finished_project: Path) -> pd.DataFrame:  # noqa: ARG001
 
 
 @pytest.fixture
-def server(finished_project: Path, tmp_path: Path) -> Iterator[str]:
+def server(finished_project: Path, fabricated_data: Path, tmp_path: Path) -> Iterator[str]:
     """``mlflow models serve``, started outside of the project."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -40,7 +40,7 @@ def server(finished_project: Path, tmp_path: Path) -> Iterator[str]:
     command = ["mlflow", "models", "serve", "--env-manager", "local", "--port", str(port)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--model-uri", f"models:/{REGISTERED_MODEL}/1"],
+            [*command, "--model-uri", f"models:/{registered_name(fabricated_data.name)}/1"],
             cwd=tmp_path,
             env=environment,
             stdout=log,
@@ -81,19 +81,38 @@ def test_server_answers_as_the_pipeline_did(server: str, recommendations: pd.Dat
     assert len(ask(server, {"user_id": "unknown user"}, k=3)) == 3
 
     looking = ask(
-        server, {"text": "planet rocket"}, k=100,
+        server, {"text": "planet rocket"}, k=80,
         new_item_ids=["later"], new_item_texts=["Moon rocket. space. planet for rocket"],
     )  # fmt: skip
     assert looking["title"][looking["item_id"] == "later"].tolist() == ["Moon rocket"]
 
-    with pytest.raises(HTTPError) as refused:
-        ask(server, {"user_id": None})
-    assert "Give a user_id, or item_ids" in refused.value.read().decode()
+    mixed = ask(
+        server, {"user_id": users[0]}, {"item_ids": ["i003"]}, {"user_id": 12345}, {"text": "moon"},
+        k=4,
+    )  # fmt: skip
+    assert mixed["request"].tolist() == [number for number in range(4) for _ in range(4)]
+    assert mixed.groupby("request")["known"].first().tolist() == [True, False, False, False]
+    assert mixed["item_id"].tolist()[:4] == answer["item_id"].tolist()[:4]
+    assert set(mixed["reason"][mixed["request"] == 2]) == {"Recommended for new customers."}
+
+    for record, params, sentence in (
+        ({"user_id": None}, {}, "Give a user_id, or item_ids"),
+        ({"user_id": users[0]}, {"k": 100_000}, "k = 100000 is more than the "),
+        ({"item_ids": "i003"}, {}, "The item_ids of request 0 must be a list of ids"),
+    ):
+        with pytest.raises(HTTPError) as refused:
+            ask(server, record, **params)
+        assert refused.value.code == 400
+        body = json.loads(refused.value.read())
+        assert body["message"].startswith(sentence)
+        assert "Traceback" not in str(body)
 
 
-def test_model_holds_all_that_it_needs_and_no_pickle(finished_project: Path) -> None:
+def test_model_holds_all_that_it_needs_and_no_pickle(
+    finished_project: Path, fabricated_data: Path
+) -> None:
     client = MlflowClient(f"sqlite:///{finished_project}/mlflow.db")
-    source = client.get_model_version(REGISTERED_MODEL, "1").source
+    source = client.get_model_version(registered_name(fabricated_data.name), "1").source
     folder = Path(mlflow.artifacts.download_artifacts(source, tracking_uri=client.tracking_uri))
     files = [path for path in folder.rglob("*") if path.is_file()]
     # A server that ran from this folder has left the byte code of what it imported.

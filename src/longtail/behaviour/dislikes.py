@@ -9,13 +9,15 @@ from longtail.behaviour.signals import MILLIONTHS, decayed, millionths
 
 MOMENTS = ("validation", "test")
 """The moments of recommendation: the start of a user's validation and test period."""
+END = "end"
+"""The end of the log, when a deployed model recommends."""
 _KEYS = ("user_id", "item_id")
 
 
 def find_dislikes(
     events: ir.Table, pairs: ir.Table, starts: ir.Table, half_life_days: float | None
 ) -> ir.Table:
-    """Return the pairs that users dislike at each moment, by the events before it alone.
+    """Return the pairs that users dislike at each moment and at the end, by earlier events alone.
 
     A pair is disliked if the weights of its events sum to 0 or less and one of them is below 0: a
     returned purchase is a dislike, an impression that counts 0 is not. An interaction of the period
@@ -30,7 +32,7 @@ def find_dislikes(
 
     Returns:
         user_id, item_id, timestamp (of the latest event against the item, null where unknown),
-        weight (float64, the sum, at most 0), known_at ("validation" or "test").
+        weight (float64, the sum, at most 0), known_at ("validation", "test" or "end").
     """
     against = events.filter(events.weight < 0).select(*_KEYS).distinct()
     concerned = events.semi_join(against, list(_KEYS)).left_join(starts, "user_id")
@@ -38,8 +40,9 @@ def find_dislikes(
     known_by = {
         "validation": ibis.coalesce(concerned.validation_start, concerned.test_start),
         "test": concerned.test_start,
+        END: ibis.null("int64"),
     }
-    periods = {"validation": "train", "test": "validation"}
+    periods = {"validation": "train", "test": "validation", END: "test"}
     tables = [
         _summed(concerned, until, half_life_days)
         .anti_join(pairs.filter(pairs.split == periods[moment]), list(_KEYS))

@@ -141,6 +141,12 @@ class Histories:
             return self.reference.item_counts()
         return self._item_counts
 
+    def chosen_items(self) -> NDArray[np.bool_]:
+        """Return (n_items,) whether any user has an item."""
+        if self.reference is not None:
+            return self.reference.chosen_items()
+        return self._item_counts > 0
+
     def history_lengths(self) -> NDArray[np.int64]:
         """Return the (n_users,) number of items that each user has."""
         return np.bincount(self.users, minlength=self.n_users)

@@ -38,7 +38,7 @@ class DislikesSchema(_TableSchema):
     item_id: Series[str]
     timestamp: Series[Any] = pa.Field(nullable=True)
     weight: Series[float] = pa.Field(le=0)
-    known_at: Series[str] = pa.Field(isin=["validation", "test"])
+    known_at: Series[str] = pa.Field(isin=["validation", "test", "end"])
 
 
 class FoldInSchema(SplitSchema):

@@ -3,6 +3,7 @@
 from longtail.datasets.checkpoints import CheckpointsDataset, CheckpointStore
 from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 from longtail.datasets.parquet_table import ParquetTableDataset
+from longtail.datasets.served_hybrid import ServedHybridDataset
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.datasets.sparse_matrix import SparseMatrixDataset
 from longtail.datasets.stored_object import StoredObjectDataset
@@ -12,6 +13,7 @@ __all__ = [
     "CheckpointsDataset",
     "EmbeddingCacheDataset",
     "ParquetTableDataset",
+    "ServedHybridDataset",
     "SourceTableDataset",
     "SparseMatrixDataset",
     "StoredObjectDataset",

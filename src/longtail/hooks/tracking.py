@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from longtail.private_interfaces import experiment_id_of, mlflow_client_of
 from longtail.runs.records import RunRecords
-from longtail.tracking.descriptions import run_name
+from longtail.tracking.descriptions import name_of_data, run_name
 from longtail.tracking.store import opening, patient
 from longtail.tracking.tracked_run import TrackedRun, TrackingParameters
 
@@ -84,7 +84,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
         """Configure MLflow and remember which data the run is about."""
         self.tracked = True
         settings = context.config_loader["globals"]
-        self._data_name = Path(str(settings["source_folder"]).replace("\\${", "${")).name
+        self._data_name = name_of_data(settings)
         self._records = RunRecords(context.project_path / settings["data_root"])
         self._parameters = TrackingParameters(**context.config_loader["tracking"])
         self._configure(context)

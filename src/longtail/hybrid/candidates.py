@@ -20,6 +20,9 @@ from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
 from longtail.top_k import top_items, user_blocks
 
+# Candidates that popularity and each trend propose for each user.
+PER_COMMON = 100
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -136,7 +139,7 @@ def find_candidates(
     per_source: int,
     label: str | None = None,
     common: Sequence[NDArray[np.float32]] = (),
-    per_common: int = 100,
+    per_common: int = PER_COMMON,
     candidates: NDArray[np.bool_] | None = None,
 ) -> Candidates:
     """Return the union of the best items of all sources, with the evidence of each.
@@ -192,8 +195,12 @@ def propose(
     parameters: HybridParameters,
     label: str | None = None,
     candidates: NDArray[np.bool_] | None = None,
+    at_least: int = 0,
 ) -> Candidates:
-    """Return the candidates from the sources, from popularity and from the trends."""
+    """Return the candidates from the sources, from popularity and from the trends.
+
+    As many as ``at_least`` for each user, where the user lacks so many items.
+    """
     counts = [data.histories.item_counts()]
     counts += [data.histories.recent_counts(share) for share in parameters.trend_shares]
     return find_candidates(
@@ -203,6 +210,7 @@ def propose(
         parameters.candidates_per_source,
         label,
         common=[ranking.astype(np.float32) for ranking in counts if ranking.any()],
+        per_common=max(PER_COMMON, at_least),
         candidates=candidates,
     )
 

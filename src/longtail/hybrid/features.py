@@ -65,6 +65,9 @@ def candidate_lists(
 def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
     """Return (n, n_sources) ``1 / (1 + rank / 5)``, where rank 0 is the user's best candidate.
 
+    0 where a source has the same evidence on all candidates of a user: it knows nothing of them,
+    and an order of ties would be an order of the catalogue.
+
     Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009.
     """
     lengths = np.diff(candidates.indptr)
@@ -76,8 +79,24 @@ def reciprocal_ranks(candidates: Candidates) -> NDArray[np.float32]:
         padded[filled] = evidence
         order = torch.sort(torch.from_numpy(padded), dim=1, descending=True, stable=True).indices
         np.put_along_axis(ranked, order.numpy(), by_rank[None, :], axis=1)
+        ranked[~_tells_apart(padded, lengths)] = 0
         result[:, column] = ranked[filled]
     return result
+
+
+def _tells_apart(padded: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n_users,) whether the evidence differs among a user's candidates.
+
+    Args:
+        padded: (n_users, longest) evidence, after the candidates of a user -inf.
+        lengths: (n_users,) number of candidates.
+    """
+    if not padded.shape[1]:
+        return np.zeros(len(padded), dtype=bool)
+    there = np.arange(padded.shape[1]) < lengths[:, None]
+    lowest = np.where(there, padded, np.inf).min(axis=1)
+    differs: NDArray[np.bool_] = padded.max(axis=1) > lowest
+    return differs
 
 
 def source_contributions(gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> pd.DataFrame:

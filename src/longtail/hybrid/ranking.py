@@ -48,7 +48,12 @@ def recommend_hybrid(
     starts = range(0, len(users), size)
     for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
         proposed = propose(
-            sources, data, users[start : start + size], parameters, candidates=candidates
+            sources,
+            data,
+            users[start : start + size],
+            parameters,
+            candidates=candidates,
+            at_least=k,
         )
         for name, column in _ranked(hybrid, proposed, data.histories, k, parameters).items():
             parts[name].append(column)
@@ -71,6 +76,7 @@ def _ranked(
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of the lists of some users, with indices in place of ids."""
     counts = np.log1p(histories.item_counts())[proposed.items]
+    cold = ~histories.chosen_items()[proposed.items]
     lists = candidate_lists(proposed, histories, parameters)
     emphasis = -hybrid.tail_emphasis * counts
     scores = hybrid.gate.score(lists) + emphasis
@@ -78,7 +84,7 @@ def _ranked(
     ranked_by, shelf = scores[best], {}
     if parameters.cold_shelf > 0:
         share = parameters.cold_shelf
-        best, rank, ranked_by = rows_with_shelf(proposed, scores, counts == 0, share, k)
+        best, rank, ranked_by = rows_with_shelf(proposed, scores, cold, share, k)
         shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
     contributions = source_contributions(hybrid.gate, lists, best)
     means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])

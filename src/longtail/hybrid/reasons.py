@@ -84,8 +84,8 @@ def write_sentences(reasons: pd.DataFrame, new_users: NDArray[np.bool_]) -> pd.S
             item). A title by text without an item is the customer's request.
         new_users: (n,) whether the user of the row has no history.
     """
-    behaviour = reasons["own_title_by_behaviour"].map(_shortened)
-    text = reasons["own_title_by_text"].map(_shortened)
+    behaviour = reasons["own_title_by_behaviour"].map(shortened)
+    text = reasons["own_title_by_text"].map(shortened)
     keywords = reasons["keywords"].where(
         reasons["keywords"] == "", " (" + reasons["keywords"] + ")"
     )
@@ -176,7 +176,7 @@ def _described(sources: pd.Series, descriptions: Mapping[str, str]) -> NDArray[n
     return sources.astype(object).map(descriptions).fillna("").to_numpy(dtype=object)
 
 
-def _shortened(title: str) -> str:
+def shortened(title: str) -> str:
     """Return a title cut at a word so that it fits into a sentence."""
     return textwrap.shorten(title, TITLE_LENGTH, placeholder=" ...")
 

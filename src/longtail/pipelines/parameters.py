@@ -13,10 +13,12 @@ from longtail.behaviour.origins import RepeatParameters
 from longtail.errors import UserError
 from longtail.hybrid.parameters import HybridParameters
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.deploy.params import DeploymentParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.language_study.params import AugmentationStudyParameters
 from longtail.pipelines.recommenders.params import RecommenderParameters
+from longtail.pipelines.scoring.params import ScoringParameters
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
 from longtail.studies.judge import JudgeParameters
 from longtail.tuning.search import TuningParameters
@@ -41,6 +43,8 @@ class Parameters(BaseModel):
     augmentation_study: AugmentationStudyParameters
     llm_judge: JudgeParameters
     repeat: RepeatParameters
+    deployment: DeploymentParameters
+    scoring: ScoringParameters
 
 
 def read_parameters(raw: Mapping[str, Any]) -> Parameters:

@@ -7,7 +7,7 @@ and ``score`` reads them again, so that any fitted model is stored as JSON plus 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import cycle
@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.arrays import Arrays, content_digest
 from longtail.behaviour.histories import Histories
-from longtail.errors import UserError
 from longtail.recommenders.item_features import ItemFeatures
 
 Decay = Annotated[
@@ -46,6 +45,8 @@ class TrainingData:
         seed: seed of everything random.
         checkpoints: where an unfinished training leaves its state, by a hash of all that it
             depends on; forgotten with the process unless a store on disk is given.
+        networks: keeps the networks of fitted models between calls, by model and weights; None:
+            each call loads its own.
         ratings: (n,) float32 stars of the interactions of the histories, NaN where unknown; empty
             but in the study of ratings.
     """
@@ -55,6 +56,7 @@ class TrainingData:
     seed: int = 42
     checkpoints: MutableMapping[str, Arrays] = field(default_factory=dict, repr=False)
     ratings: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    networks: MutableMapping[Hashable, Any] | None = field(default=None, repr=False)
 
     def digest(self, features: Sequence[str]) -> str:
         """Return a hash of the histories, the seed and some of the item features.
@@ -88,6 +90,7 @@ class Recommender(BaseModel, ABC):
         evidence: what a high score rests on, as a phrase for reasons.
         user_arrays: fitted arrays with one row per user; a setting may leave them out.
         reads: item features that the model reads beside the histories.
+        places_items: whether ``add_items`` places an item of which only the text is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +100,7 @@ class Recommender(BaseModel, ABC):
     evidence: ClassVar[str] = "the model's score"
     user_arrays: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+    places_items: ClassVar[bool] = False
 
     @classmethod
     def space_for(cls, data: TrainingData) -> dict[str, list[Any] | tuple[float, float]]:
@@ -130,20 +134,21 @@ class Recommender(BaseModel, ABC):
         """
         return self
 
+    def rows_of(self, arrays: Arrays, users: NDArray[np.int64]) -> Arrays:
+        """Return the fitted arrays of some users, who become users 0, 1, ... in this order."""
+        own = {name: arrays[name][users] for name in self.user_arrays if name in arrays}
+        return arrays | own
+
     def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
         """Return the fitted arrays for a catalogue that has more items, without fitting anew.
+
+        Only models that score an item from its text alone (``places_items``) have it.
 
         Args:
             arrays: fitted on the first items of the catalogue.
             data: with all items; of those at the end nothing is known but vectors and neighbours.
-
-        Raises:
-            UserError: the model cannot place an item that it was not fitted on.
         """
-        raise UserError(
-            f"{type(self).__name__} cannot place an item that it was not fitted on. Take it from"
-            " the parameter hybrid.sources, or fit anew with the item in the catalogue."
-        )
+        raise NotImplementedError(f"{type(self).__name__} scores no item that it was not fitted on")
 
 
 def with_decays(points: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
@@ -152,9 +157,3 @@ def with_decays(points: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any],
     return tuple(
         {**point, "recency_decay": decay} for point, decay in zip(points, decays, strict=False)
     )
-
-
-def pad_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
-    """Return an array padded with rows of zeros to ``n_rows``."""
-    added = np.zeros((n_rows - len(array), *array.shape[1:]), dtype=array.dtype)
-    return np.concatenate([array, added])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import Recommender, TrainingData, pad_rows
+from longtail.recommenders.base import Recommender, TrainingData
 
 
 class Popularity(Recommender):
@@ -21,7 +21,3 @@ class Popularity(Recommender):
     ) -> NDArray[np.float32]:
         """Return the same counts for every user."""
         return np.tile(arrays["item_scores"], (len(users), 1))
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Give the new items a count of 0."""
-        return {"item_scores": pad_rows(arrays["item_scores"], data.histories.n_items)}

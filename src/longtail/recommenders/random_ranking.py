@@ -30,10 +30,6 @@ class RandomRanking(Recommender):
         # A float32 holds 24 bits.
         return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Return the arrays unchanged: new items get random numbers too."""
-        return arrays
-
 
 def scramble(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each number (SplitMix64: Steele, Lea, Flood, OOPSLA 2014)."""

@@ -26,6 +26,8 @@ SHARED = (
     "training_histories",
     "validation_histories",
     "past_histories",
+    # Lists, leaderboard and what is deployed belong to one gate.
+    "hybrid_gate",
 )
 
 PATTERN_CHARACTERS = "*?["

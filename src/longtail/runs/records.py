@@ -294,4 +294,6 @@ def _difference(before: tuple[FileState, ...] | None, now: tuple[FileState, ...]
 
 
 def _parts(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(path.glob("[!._]*"))
+    if path.is_file():
+        return [path]
+    return sorted(part for part in path.rglob("[!._]*") if part.is_file())

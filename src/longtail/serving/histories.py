@@ -1,9 +1,9 @@
-"""Histories of single users: of a fitted user, or of items given in a request."""
+"""Histories of some users: of fitted users, or of items given in requests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from longtail.behaviour.histories import Histories
 
 @dataclass(frozen=True)
 class HistoryLookup:
-    """Finds or makes the history of one user.
+    """Finds or makes the histories of some users.
 
     Attributes:
         histories: the histories that the models were fitted on.
@@ -31,48 +31,69 @@ class HistoryLookup:
     def _items(self) -> pd.Index:
         return pd.Index(self.histories.item_ids)
 
-    @cached_property
-    def _empty(self) -> Histories:
-        """One user without interactions; counts of items are those of all histories."""
-        return Histories(
-            user_ids=np.array([""], dtype=object),
-            item_ids=self.histories.item_ids,
-            users=np.empty(0, np.int32),
-            items=np.empty(0, np.int32),
-            weights=np.empty(0, np.float32),
-            timestamps=np.empty(0, np.float64),
-            reference=self.histories,
-        )
-
     def user_index(self, user_id: str | None) -> int:
         """Return the index of a user, -1 for an unknown one."""
-        return int(self._users.get_indexer(pd.Index([user_id]))[0])
+        return int(self.user_indices([user_id])[0])
+
+    def user_indices(self, user_ids: Sequence[str | None]) -> NDArray[np.int64]:
+        """Return the indices of users, -1 for unknown ones."""
+        return self._users.get_indexer(pd.Index(user_ids, dtype=object)).astype(np.int64)
 
     def of_user(self, user: int) -> Histories:
         """Return the history of a user by index, with what the user dislikes."""
-        rows = slice(*np.searchsorted(self.histories.users, [user, user + 1]))
-        return self._one_user(
+        return self.of_users(np.array([user]))
+
+    def of_users(self, users: NDArray[np.int64]) -> Histories:
+        """Return the histories of fitted users, who become users 0, 1, ... in this order.
+
+        With what they dislike.
+        """
+        rows, lengths = _rows_of(self.histories.users, users)
+        return self._given(
+            lengths,
             self.histories.items[rows],
             self.histories.weights[rows],
             self.histories.timestamps[rows],
-            self._dislikes_of(user),
+            users,
         )
 
     def of_items(self, item_ids: Sequence[str], user_id: str | None = None) -> Histories:
-        """Return a history of the given items, the latest last, each with the median weight.
+        """Return a history of the given items, see ``of_lists``."""
+        return self.of_lists([item_ids], user_ids=[user_id])
 
-        Unknown items are ignored; of a repeated item the latest counts. What a known user dislikes
-        is kept, but for the given items.
+    def of_lists(
+        self,
+        lists: Sequence[Sequence[str]],
+        weights: Sequence[Sequence[float] | None] | None = None,
+        user_ids: Sequence[str | None] | None = None,
+    ) -> Histories:
+        """Return histories of the given items, the latest last.
+
+        Unknown items are ignored; of a repeated item the latest counts. What a user of the log
+        dislikes is kept, but for the given items.
+
+        Args:
+            lists: item ids of each user.
+            weights: of the items of each user; None: all have the median weight of the log.
+            user_ids: of each user, None where there is none; None: nobody has one.
         """
-        latest_first = pd.Index(list(dict.fromkeys(reversed(item_ids))), dtype=object)
-        found = self._items.get_indexer(latest_first)[::-1]
-        items = found[found >= 0].astype(np.int32)
-        weight = np.median(self.histories.weights)
-        return self._one_user(
-            items,
-            np.full(len(items), weight, np.float32),
-            np.arange(len(items), dtype=np.float64),
-            np.setdiff1d(self._dislikes_of(self.user_index(user_id)), items),
+        usual = float(np.median(self.histories.weights)) if len(self.histories.weights) else 1.0
+        items, strengths, lengths = [], [], []
+        for given, own in zip(lists, weights or [None] * len(lists), strict=True):
+            latest = dict(zip(given, [usual] * len(given) if own is None else own, strict=True))
+            order = list(dict.fromkeys(reversed(given)))[::-1]
+            found = self._items.get_indexer(pd.Index(order, dtype=object))
+            kept = found >= 0
+            items.append(found[kept])
+            strengths.append(np.array([latest[item] for item in order], np.float32)[kept])
+            lengths.append(int(kept.sum()))
+        places = [np.arange(length, dtype=np.float64) for length in lengths]
+        return self._given(
+            np.array(lengths, dtype=np.int64),
+            np.concatenate(items).astype(np.int32),
+            np.concatenate(strengths).astype(np.float32),
+            np.concatenate(places),
+            self.user_indices(user_ids or [None] * len(lists)),
         )
 
     def item_ids_of(self, user_id: str | None) -> list[str]:
@@ -83,24 +104,60 @@ class HistoryLookup:
         ids: list[str] = self.histories.item_ids[self.of_user(user).items].tolist()
         return ids
 
-    def _one_user(
+    def unknown_items(self, item_ids: Sequence[str]) -> list[str]:
+        """Return the ids that the catalogue does not have, each once."""
+        distinct = list(dict.fromkeys(item_ids))
+        found = self._items.get_indexer(pd.Index(distinct, dtype=object))
+        return [item for item, place in zip(distinct, found, strict=True) if place < 0]
+
+    def _given(
         self,
+        lengths: NDArray[np.int64],
         items: NDArray[np.int32],
         weights: NDArray[np.float32],
         timestamps: NDArray[np.float64],
-        disliked: NDArray[np.int32],
+        fitted_users: NDArray[np.int64],
     ) -> Histories:
-        return replace(
-            self._empty,
-            users=np.zeros(len(items), np.int32),
+        """Return histories of users 0, 1, ...; counts of items are those of all histories.
+
+        Args:
+            lengths: (n_users,) items of each user.
+            items: (n,) their indices, user by user.
+            weights: (n,) their weights.
+            timestamps: (n,) their times.
+            fitted_users: (n_users,) indices in the log, -1 for none, whose dislikes are kept.
+        """
+        owners = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
+        rows, n_disliked = _rows_of(self.histories.disliked_users, fitted_users)
+        disliked_users = np.repeat(np.arange(len(lengths)), n_disliked)
+        disliked_items = self.histories.disliked_items[rows]
+        n_items = self.histories.n_items
+        chosen = np.isin(
+            disliked_users * n_items + disliked_items, owners.astype(np.int64) * n_items + items
+        )
+        return Histories(
+            user_ids=np.arange(len(lengths)).astype(str).astype(object),
+            item_ids=self.histories.item_ids,
+            users=owners,
             items=items,
             weights=weights,
             timestamps=timestamps,
-            disliked_users=np.zeros(len(disliked), np.int32),
-            disliked_items=disliked,
+            disliked_users=disliked_users[~chosen].astype(np.int32),
+            disliked_items=disliked_items[~chosen],
+            reference=self.histories,
         )
 
-    def _dislikes_of(self, user: int) -> NDArray[np.int32]:
-        """Return the items that a user dislikes, by index; none for the index -1."""
-        rows = slice(*np.searchsorted(self.histories.disliked_users, [user, user + 1]))
-        return self.histories.disliked_items[rows]
+
+def _rows_of(
+    owners: NDArray[np.int32], users: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of users, one user after the other, and how many each has.
+
+    Args:
+        owners: (n,) ascending user of each row.
+        users: user indices; -1 has no row.
+    """
+    starts = np.searchsorted(owners, users)
+    lengths = np.searchsorted(owners, users, side="right") - starts
+    first = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    return (first + np.arange(lengths.sum())).astype(np.int64), lengths.astype(np.int64)

@@ -8,24 +8,29 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array
+from mlflow.types.schema import AnyType
 from threadpoolctl import threadpool_limits
 
 from longtail.errors import UserError
+from longtail.serving.requests import RefusedRequest, new_items_of, requests_of
 from longtail.serving.storage import load_hybrid
 
 ARTIFACT = "hybrid"
+# Of any type: an id is text, whether it comes as text or as a number, and a request that cannot be
+# read is refused with a sentence of this project.
+ANY = AnyType()  # type: ignore[no-untyped-call]  # MLflow gives it no types
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [
-            ColSpec(DataType.string, "user_id", required=False),
-            ColSpec(Array(DataType.string), "item_ids", required=False),
-            ColSpec(DataType.string, "text", required=False),
+            ColSpec(ANY, "user_id", required=False),
+            ColSpec(ANY, "item_ids", required=False),
+            ColSpec(ANY, "text", required=False),
         ]
     ),
     outputs=Schema(
         [
             ColSpec(DataType.long, "request"),
+            ColSpec(DataType.boolean, "known"),
             ColSpec(DataType.string, "item_id"),
             ColSpec(DataType.long, "rank"),
             ColSpec(DataType.double, "score"),
@@ -47,9 +52,9 @@ class HybridModel(PythonModel):
     """Answers requests: each row of the input is one, numbered in the output."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the hybrid and warm it up with one request."""
+        """Load the hybrid, with its language models, and warm it up with one request."""
         self._served = load_hybrid(Path(context.artifacts[ARTIFACT]))
-        self._served.recommend(item_ids=[str(self._served.histories.item_ids[0])])
+        self._served.recommend(item_ids=[str(self._served.histories.item_ids[0])], text="warm up")
 
     def predict(
         self,
@@ -57,7 +62,7 @@ class HybridModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Return request, item_id, rank, score, title, reason.
+        """Return request, known, item_id, rank, score, title, reason.
 
         Args:
             context: context of MLflow, not used.
@@ -67,41 +72,20 @@ class HybridModel(PythonModel):
                 that are not in the catalogue, to be ranked too.
 
         Raises:
-            UserError: the request cannot be answered.
+            RefusedRequest: the request cannot be answered; a server sends its sentence with the
+                status 400.
         """
         given = params or {}
-        k, new_items = int(given.get("k", 10)), _new_items(given)
-        # A request is too little work for threads.
-        with threadpool_limits(1):
-            lists = [
-                self._served.recommend(
-                    _given(row.get("user_id")),
-                    _given(row.get("item_ids")),
-                    k,
-                    text=_given(row.get("text")),
-                    new_items=new_items,
-                )
-                for row in model_input.to_dict(orient="records")
-            ]
-        for number, table in enumerate(lists):
-            table.insert(0, "request", number)
-        return pd.concat(lists, ignore_index=True)
-
-
-def _new_items(params: dict[str, Any]) -> dict[str, str]:
-    """Return the texts of new items by id."""
-    ids, texts = (list(params.get(name, [])) for name in ("new_item_ids", "new_item_texts"))
-    if len(ids) != len(texts):
-        raise UserError(
-            f"new_item_ids has {len(ids)} entries and new_item_texts has {len(texts)}. Give one"
-            " text for each new item."
-        )
-    return dict(zip(map(str, ids), map(str, texts), strict=True))
-
-
-def _given(value: Any) -> Any:
-    """Return None for an empty cell of a table, else the value."""
-    return None if value is None or value is pd.NA or isinstance(value, float) else value
+        try:
+            requests, new_items = requests_of(model_input), new_items_of(given)
+            k, n_items = int(given.get("k", 10)), len(self._served.items) + len(new_items)
+            if k > n_items:
+                raise UserError(f"k = {k} is more than the {n_items} items of the catalogue.")
+            # A request is too little work for threads.
+            with threadpool_limits(1):
+                return self._served.answer(requests, k, new_items)
+        except UserError as error:
+            raise RefusedRequest(str(error)) from error
 
 
 mlflow.models.set_model(HybridModel())

@@ -89,7 +89,8 @@ def load_hybrid(folder: Path) -> ServedHybrid:
         text_map=TextMap(
             encoder, *(without_prefix(f"text_map.{name}", arrays) for name in TEXT_MAP)
         ),
-        **{name: arrays[name] for name in VECTORS},
+        item_vectors=arrays["item_vectors"],
+        frozen_vectors=arrays["frozen_vectors"],
         **{name: unpack_sparse(name, arrays) for name in GRAPHS},
     )
 

@@ -147,7 +147,8 @@ class TextEncoder:
             list(texts),
             prompt=self.parameters.prompt or None,
             batch_size=self.parameters.batch_size,
-            show_progress_bar=True,
+            # The text of a request needs no bar in the log of a server.
+            show_progress_bar=len(texts) > self.parameters.batch_size,
             convert_to_numpy=False,
             convert_to_tensor=True,
             truncate_dim=self.parameters.dimensions,

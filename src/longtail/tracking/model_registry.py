@@ -5,7 +5,8 @@ Modules that fit and serve models are imported inside functions, so that command
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,15 +22,19 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.tracking import MlflowClient
 
 import longtail
+from longtail.errors import UserError
+from longtail.metrics.model_card import in_words, name_of
+from longtail.runs.input_checks import command
 from longtail.runs.versions import made_by
 
 if TYPE_CHECKING:
-    from longtail.arrays import Arrays
     from longtail.serving.hybrid import ServedHybrid
-    from longtail.text.text_map import TextMap
 
 MODEL = "hybrid"
-REGISTERED_MODEL = "longtail-hybrid"
+# Models of different data sets are registered under different names.
+PREFIX = "longtail-"
+# Alias of the version that is served: the newest deployed one.
+CHAMPION = "champion"
 # What the served code imports.
 PACKAGES = (
     "huggingface-hub",
@@ -65,6 +70,11 @@ def makes_hybrid(pipeline: Pipeline) -> bool:
     return "recommendations_hybrid" in made_by(pipeline)
 
 
+def makes_deployed(pipeline: Pipeline) -> bool:
+    """Whether a pipeline makes the deployed hybrid."""
+    return "deployed_hybrid" in made_by(pipeline)
+
+
 def served_hybrid(catalog: DataCatalog, with_item_knn: bool = True) -> ServedHybrid:
     """Put the hybrid together from what a run has saved.
 
@@ -73,73 +83,81 @@ def served_hybrid(catalog: DataCatalog, with_item_knn: bool = True) -> ServedHyb
         with_item_knn: whether ``item_knn`` was fitted: reasons then name items that are often
             chosen together.
     """
-    from longtail.hybrid.model import Hybrid  # noqa: PLC0415
     from longtail.hybrid.parameters import HybridParameters  # noqa: PLC0415
-    from longtail.recommenders.collaborative.item_knn import graph_of  # noqa: PLC0415
-    from longtail.recommenders.fitted_model import applicable  # noqa: PLC0415
-    from longtail.serving.hybrid import ServedHybrid  # noqa: PLC0415
-    from longtail.text.keywords import KeywordTable  # noqa: PLC0415
+    from longtail.serving.assembly import assemble  # noqa: PLC0415
 
     parameters = HybridParameters.model_validate(catalog["params:hybrid"].load())
-    histories, features = catalog["past_histories"].load(), catalog["item_features"].load()
-    models = {name: catalog[f"{name}_model"].load() for name in parameters.sources}
-    together = catalog[ITEM_KNN].load().arrays if with_item_knn else {}
-    items = catalog["items@pandas"].load()[["item_id", "title"]]
-    understanding = catalog["item_understanding"].load()
-    items = items.assign(text=features.texts, keywords=understanding["keywords"].to_numpy())
-    sources = applicable(models, parameters.sources)
-    if any("attributes" in model.recommender.reads for model in sources.values()):
-        attributes = {name: column.to_numpy() for name, column in features.attributes.items()}
-        items = items.assign(**attributes)
-    return ServedHybrid(
-        hybrid=Hybrid.from_json(catalog["hybrid_gate"].load()),
-        parameters=parameters,
-        sources=sources,
-        histories=histories,
-        item_vectors=features.vectors,
-        behaviour_graph=graph_of(together, histories.n_items),
-        text_graph=features.text_neighbours,
-        items=items,
-        keywords=KeywordTable.of(items["text"], items["keywords"]),
-        frozen_vectors=catalog["language_vectors"].load()["vectors"],
-        frozen_graph=features.frozen_neighbours,
-        text_map=text_map(catalog),
+    return assemble(
+        parameters,
+        catalog["hybrid_gate"].load(),
+        {name: catalog[f"{name}_model"].load() for name in parameters.sources},
+        catalog["past_histories"].load(),
+        catalog["item_features"].load(),
+        catalog["items@pandas"].load(),
+        catalog["item_understanding"].load(),
+        catalog["language_vectors"].load(),
+        catalog["adapted_vectors"].load(),
+        catalog["vector_choice"].load(),
+        catalog[ITEM_KNN].load() if with_item_knn else None,
     )
 
 
-def text_map(catalog: DataCatalog) -> TextMap:
-    """Put together what makes vectors of texts, as the catalogue's items have them."""
-    from longtail.text.encoder_parameters import EncoderParameters  # noqa: PLC0415
-    from longtail.text.text_map import TextMap  # noqa: PLC0415
-    from longtail.text.weights import resolved_precision  # noqa: PLC0415
-
-    encoder = EncoderParameters.model_validate(catalog["params:item_encoding.encoder"].load())
-    # New texts are encoded as those of the catalogue were, whatever the processor of the server.
-    encoder = encoder.model_copy(update={"precision": resolved_precision(encoder.precision)})
-    adapted: Arrays = {}
-    if catalog["vector_choice"].load()["chosen"] == "adapted":
-        adapted = catalog["adapted_vectors"].load()
-    language = catalog["language_vectors"].load()
-    return TextMap(encoder, *(_without_vectors(arrays) for arrays in (language, adapted)))
+def registered_name(data_name: str) -> str:
+    """Return the name under which the models of a data set are registered."""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", data_name.lower()).strip("-.")
+    return f"{PREFIX}{slug or 'data'}"
 
 
-def _without_vectors(arrays: Arrays) -> Arrays:
-    """Return what made the vectors of the catalogue, without them."""
-    left_out = ("vectors", "curve.")
-    return {name: array for name, array in arrays.items() if not name.startswith(left_out)}
+def model_to_serve(client: MlflowClient, data_name: str, env: str = "") -> str:
+    """Return the URI of the champion of a data set; of its newest version where there is none.
+
+    Args:
+        client: of the store.
+        data_name: of the data set.
+        env: the environment, for the command in the message.
+
+    Raises:
+        UserError: no model of the data set is registered.
+    """
+    name = registered_name(data_name)
+    try:
+        found = client.get_registered_model(name)
+    except MlflowException as error:
+        wanted = command([], env)
+        raise UserError(
+            f"No model of the data set {data_name} is registered. Run `{wanted}`, and then"
+            f" `{command(['deploy'], env)}` for the model that is fitted on the whole log."
+        ) from error
+    if CHAMPION in found.aliases:
+        return f"models:/{name}@{CHAMPION}"
+    return f"models:/{name}/latest"
 
 
-def log_hybrid(
-    client: MlflowClient, run_id: str, catalog: DataCatalog, read: Collection[str]
+def register(
+    client: MlflowClient,
+    run_id: str,
+    served: ServedHybrid,
+    name: str,
+    tags: Mapping[str, str],
+    description: str,
+    champion: bool,
 ) -> str:
     """Log the hybrid to the active MLflow run and register it; return the version's number.
 
     The package's code is logged with it, so the model loads without the project installed.
+
+    Args:
+        client: of the store.
+        run_id: the run that the version belongs to.
+        served: the hybrid.
+        name: of the registered model.
+        tags: of the version.
+        description: of the version.
+        champion: whether the version becomes the one that is served.
     """
     from longtail.serving.mlflow_model import ARTIFACT, SIGNATURE  # noqa: PLC0415
     from longtail.serving.storage import save_hybrid  # noqa: PLC0415
 
-    served = served_hybrid(catalog, ITEM_KNN in read)
     package = Path(longtail.__file__).parent
     with TemporaryDirectory() as folder:
         save_hybrid(served, Path(folder))
@@ -155,14 +173,44 @@ def log_hybrid(
     # mlflow.register_model would do both steps, but prints to the terminal.
     # Of two runs that end at the same time, one finds that the other has registered the model.
     try:
-        client.create_registered_model(REGISTERED_MODEL)
+        client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
     made = client.create_model_version(
-        REGISTERED_MODEL, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
+        name,
+        f"models:/{logged.model_id}",
+        run_id,
+        tags=dict(tags),
+        description=description,
+        model_id=logged.model_id,
     )
-    return str(made.version)
+    version = str(made.version)
+    if champion:
+        client.set_registered_model_alias(name, CHAMPION, version)
+    return version
+
+
+def quality_tags(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the headline of an evaluation as tags, such as ``ndcg_at_20``, in words."""
+    return {name_of(row): in_words(row) for row in rows}
+
+
+def description_of(tags: Mapping[str, str], rows: Sequence[Mapping[str, Any]], log: str) -> str:
+    """Return a few sentences on what a registered model is and how good it was.
+
+    Args:
+        tags: of the version: dataset, protocol, stage.
+        rows: headline of the evaluation; none where it was not evaluated.
+        log: what it was fitted on.
+    """
+    quality = [f"{name_of(row)} {in_words(row)}" for row in rows]
+    measured = "; ".join(quality) if quality else "not evaluated yet"
+    return (
+        f"Hybrid for {tags['dataset']}, fitted on {log}. Quality on the test period (protocol"
+        f" {tags.get('protocol', 'unknown')}), measured before any test interaction was fitted:"
+        f" {measured}."
+    )
 
 
 def example(served: ServedHybrid) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import time
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from longtail.behaviour.origins import RepeatParameters
+from longtail.metrics.model_card import quality_of
 from longtail.runs.costs import by_model
 from longtail.runs.input_checks import damaged
 from longtail.runs.lineage import LINEAGE_FILE, code_revision, lineage_of
@@ -29,7 +30,18 @@ from longtail.tracking.descriptions import (
     split_tags,
 )
 from longtail.tracking.metrics import saved_artifacts, saved_metrics
-from longtail.tracking.model_registry import REGISTERED_MODEL, SERVED, log_hybrid, makes_hybrid
+from longtail.tracking.model_registry import (
+    CHAMPION,
+    ITEM_KNN,
+    SERVED,
+    description_of,
+    makes_deployed,
+    makes_hybrid,
+    quality_tags,
+    register,
+    registered_name,
+    served_hybrid,
+)
 from longtail.tracking.parameters import (
     as_text,
     flatten,
@@ -38,6 +50,9 @@ from longtail.tracking.parameters import (
     upstream_parameters,
 )
 from longtail.tracking.trials import log_trials, saved_trials
+
+if TYPE_CHECKING:
+    from longtail.serving.hybrid import ServedHybrid
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +157,8 @@ class TrackedRun:
             log_trials(self._client, run, saved_trials(ran, catalog))
         if parameters.log_model and makes_hybrid(ran) and _is_first(catalog):
             self._register_hybrid(pipeline, catalog, records)
+        if parameters.log_model and makes_deployed(ran):
+            self._register_deployed(catalog)
 
     def end(self) -> None:
         """Mark the run as finished."""
@@ -163,8 +180,44 @@ class TrackedRun:
         if damages := damaged(SERVED, catalog, records):
             logger.warning("The hybrid is not registered: %s.", "; ".join(damages.values()))
             return
-        version = log_hybrid(self._client, self._run_id, catalog, pipeline.datasets())
-        logger.info("Registered the hybrid: models:/%s/%s", REGISTERED_MODEL, version)
+        served = served_hybrid(catalog, ITEM_KNN in pipeline.datasets())
+        rows: list[dict[str, Any]] = []
+        if "leaderboard" in pipeline.all_outputs():
+            k = catalog["params:evaluation.primary_k"].load()
+            rows = quality_of(catalog["leaderboard"].load(), catalog["comparisons"].load(), k)
+        self._register(served, rows, "evaluated", "training and validation period", champion=False)
+
+    def _register_deployed(self, catalog: DataCatalog) -> None:
+        """Register the deployed hybrid, as it was saved, and make it the champion."""
+        served, card = catalog["deployed_hybrid"].load(), catalog["deployed_model_card"].load()
+        log = f"the whole log ({card['interactions']} interactions of {card['users']} users)"
+        self._register(served, card["headline"], "deployed", log, champion=True)
+
+    def _register(
+        self,
+        served: ServedHybrid,
+        rows: list[dict[str, Any]],
+        stage: str,
+        log: str,
+        champion: bool,
+    ) -> None:
+        """Register a hybrid under the name of the run's data set.
+
+        Args:
+            served: the hybrid.
+            rows: headline of the evaluation.
+            stage: evaluated or deployed.
+            log: what it was fitted on, in words.
+            champion: whether it is the one to serve.
+        """
+        of_run = self._client.get_run(self._run_id).data.tags
+        named = ("dataset", "protocol", "env")
+        tags: dict[str, str] = {name: of_run[name] for name in named if name in of_run}
+        tags |= {"stage": stage, **quality_tags(rows)}
+        name, said = registered_name(tags["dataset"]), description_of(tags, rows, log)
+        version = register(self._client, self._run_id, served, name, tags, said, champion)
+        alias = f" and models:/{name}@{CHAMPION}" if champion else ""
+        logger.info("Registered the %s hybrid: models:/%s/%s%s", stage, name, version, alias)
 
     def log(
         self,

@@ -62,10 +62,6 @@ class EASE(LinearAutoencoder):
         scores[:, arrays["warm"]] = dense_product(profile, unpack_matrix("weights", arrays))
         return scores
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Score the new items 0, as the fit does for items without interactions."""
-        return arrays
-
     def _weights(self, inverse: ItemMatrix) -> ItemMatrix:
         """Return B = I - P / diag(P), whose diagonal is 0; P is overwritten."""
         weights = scale_columns(inverse, (-1 / inverse.diagonal()).astype(np.float32))

@@ -11,7 +11,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import Recommender, TrainingData, pad_rows
+from longtail.recommenders.base import Recommender, TrainingData
 
 USERS_AT_ONCE = 64
 FactorDecay = Annotated[
@@ -36,11 +36,6 @@ class FactorModel(Recommender):
     ) -> NDArray[np.float32]:
         """Return the inner products of user and item factors."""
         return arrays["user_factors"][users] @ arrays["item_factors"].T
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Give the new items zero factors, as the fit does for items without interactions."""
-        factors = pad_rows(arrays["item_factors"], data.histories.n_items)
-        return arrays | {"item_factors": factors}
 
 
 def gram_of(item_factors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -82,10 +82,6 @@ class GraphFilter(Recommender):
         scores[:, warm] = profile[:, warm] @ arrays["filter"]
         return scores
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Score the new items 0, as the fit does for items without interactions."""
-        return arrays
-
     def _polynomial(self, graph: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return P, 2P - P^2 or P + 0.01 (-P^3 + 10 P^2 - 29 P)."""
         if self.degree == 1:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import scipy.sparse as sp
 from pydantic import Field
 
-from longtail.arrays import Arrays, pack_sparse, unpack_sparse
+from longtail.arrays import Arrays, unpack_sparse
 from longtail.item_graphs.graphs import cooccurrence_graph
 from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData, with_decays
 from longtail.recommenders.neighbours import NeighbourModel
@@ -46,12 +46,6 @@ class ItemKNN(NeighbourModel):
     def graph(self, data: TrainingData) -> sp.csr_array:
         """Return the co-consumption graph."""
         return cooccurrence_graph(data.histories.matrix(), self.shrinkage, self.neighbours)
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Give the new items no neighbours."""
-        graph = unpack_sparse("graph", arrays)
-        graph.resize(data.histories.n_items, data.histories.n_items)
-        return pack_sparse("graph", graph)
 
 
 class RecentItemKNN(ItemKNN):

@@ -48,12 +48,6 @@ class FeatureIALS(IALS):
         arrays["item_factors"][~warm] = text[~warm] @ text_map
         return arrays | {"text_map": np.ascontiguousarray(text_map)}
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Give the new items the map of their text as factors."""
-        n_fitted = len(arrays["item_factors"])
-        placed = data.items.vectors[n_fitted:] @ arrays["text_map"]
-        return arrays | {"item_factors": np.concatenate([arrays["item_factors"], placed])}
-
 
 class RecentFeatureIALS(FeatureIALS):
     """Feature-aware iALS whose user factors are solved from recency-weighted histories."""

@@ -46,6 +46,8 @@ class TargetedAutoencoder(LinearAutoencoder):
     )
     recency_decay: Decay = 0.85
 
+    places_items: ClassVar[bool] = True
+
     @model_validator(mode="after")
     def _is_penalised(self) -> Self:
         if self.ridge == 0:

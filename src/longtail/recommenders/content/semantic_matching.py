@@ -118,17 +118,6 @@ class SemanticMatching(Recommender):
         )
         return vectors @ arrays["item_vectors"].T
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Fuse the language vectors of the new items, whose attributes are unknown."""
-        first = len(arrays["item_vectors"])
-        vectors = data.items.vectors[first:]
-        attributes = np.zeros((len(vectors), arrays["attributes"].shape[1]), dtype=np.float32)
-        added = self._fuse(vectors, attributes, vectors if self.text_weight else None)
-        return arrays | {
-            "attributes": np.concatenate([arrays["attributes"], attributes]),
-            "item_vectors": np.concatenate([arrays["item_vectors"], added]),
-        }
-
     def _fuse(
         self,
         vectors: NDArray[np.float32],

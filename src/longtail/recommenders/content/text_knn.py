@@ -22,6 +22,7 @@ class TextKNN(NeighbourModel):
 
     evidence: ClassVar[str] = "how similar its description is to those of your items"
     reads: ClassVar[tuple[str, ...]] = ("text_neighbours",)
+    places_items: ClassVar[bool] = True
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "neighbours": [10, 30, 100],
         "sharpness": [1.0, 3.0, 5.0],
@@ -76,6 +77,8 @@ class TfidfKNN(TextKNN):
 
     evidence: ClassVar[str] = "the words that its description shares with your items"
     reads: ClassVar[tuple[str, ...]] = ("tfidf_neighbours",)
+    # TF-IDF vectors, and so neighbours, exist for the items of the catalogue alone.
+    places_items: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         **TextKNN.search_space,
         "recency_decay": [0.5, 0.7, 0.85, 1.0],

@@ -43,6 +43,7 @@ class TextMetric(Recommender):
     )
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
+    places_items: ClassVar[bool] = True
     evidence: ClassVar[str] = "how well its description fits your taste"
 
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {

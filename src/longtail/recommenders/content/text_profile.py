@@ -26,6 +26,7 @@ class TextProfile(Recommender):
     recency_decay: Decay = 0.85
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
+    places_items: ClassVar[bool] = True
     evidence: ClassVar[str] = "how well its description fits everything you chose"
     search_space: ClassVar[Mapping[str, list[Any] | tuple[float, float]]] = {
         "recency_decay": [0.5, 0.7, 0.85, 1.0]

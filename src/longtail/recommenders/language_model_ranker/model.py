@@ -231,10 +231,6 @@ class LanguageModelRanker(NetworkRecommender[PairReader]):
         np.put_along_axis(scores, items, 2 + 1 / (1 + np.exp(-found)), axis=1)
         return scores
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Return the arrays unchanged: items are read by their text alone."""
-        return arrays
-
     def predict_ratings(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64], items: NDArray[np.int64]
     ) -> NDArray[np.float32]:

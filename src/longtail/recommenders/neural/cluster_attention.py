@@ -15,13 +15,12 @@ from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
 from longtail.arrays import Arrays
-from longtail.recommenders.base import TrainingData, pad_rows
+from longtail.recommenders.base import TrainingData
 from longtail.recommenders.content.attributes import attribute_vectors
 from longtail.recommenders.neural.context import (
     CONTEXT,
     ItemContext,
     comparable_times,
-    context_of_new,
 )
 from longtail.recommenders.neural.negatives import Owned, TextNeighbours
 from longtail.recommenders.neural.sequences import Sequences, keep_at_random
@@ -269,18 +268,6 @@ class ClusterAttention(NetworkRecommender[AttentionNetwork]):
             return logits
 
         return score_in_blocks(users, n_items, SCORED_AT_ONCE, logits_of)
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Place the new items by their text; they have no attributes, interactions or clusters."""
-        added = {
-            f"weight.{name}": pad_rows(arrays[f"weight.{name}"], data.histories.n_items)
-            for name in ("attributes", "axes")
-        }
-        return (
-            arrays
-            | added
-            | {"weight.known": context_of_new(arrays["weight.known"], data.histories.n_items)}
-        )
 
     def _draw_candidates(
         self,

@@ -83,17 +83,6 @@ class ItemContext:
         return np.searchsorted(self.keys, base + moments) - np.searchsorted(self.keys, base)
 
 
-def context_of_new(known: NDArray[np.float32], n_items: int) -> NDArray[np.float32]:
-    """Return the context of fitted items with rows for new ones, without interactions.
-
-    Args:
-        known: (n, 3) features as returned by ``ItemContext.now``.
-        n_items: number of items with the new ones, which come last.
-    """
-    nothing = np.zeros(n_items - len(known), np.int64)
-    return np.concatenate([known, _features(nothing, nothing)])
-
-
 def comparable_times(histories: Histories) -> NDArray[np.float64]:
     """Return (n,) times of the interactions, unknown ones set to the earliest.
 

@@ -18,7 +18,6 @@ from longtail.recommenders.neural.context import (
     CONTEXT,
     ItemContext,
     comparable_times,
-    context_of_new,
 )
 from longtail.recommenders.neural.negatives import Owned, TextNeighbours
 from longtail.recommenders.neural.sequences import Sequences, keep_at_random
@@ -208,11 +207,6 @@ class InterestNetwork(NetworkRecommender[InterestLayers]):
             return logits
 
         return score_in_blocks(users, len(vectors), SCORED_AT_ONCE, logits_of)
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Read the new items by their text, as items without interactions."""
-        known = context_of_new(arrays["weight.known"], data.histories.n_items)
-        return arrays | {"weight.known": known}
 
     def _draw_candidates(
         self,

@@ -203,10 +203,6 @@ class SequenceTransformer(NetworkRecommender[HistoryTransformer]):
         predicted = len(sequences.users) - int((data.histories.history_lengths() > 0).sum())
         return Objective(len(users), loss, max(1, predicted) / max(1, len(users)))
 
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Return the arrays unchanged: items are read by their text alone."""
-        return arrays
-
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
     ) -> NDArray[np.float32]:

@@ -126,10 +126,24 @@ class NetworkRecommender(Recommender, Generic[NetworkT]):
         return train(self, data)
 
     def fitted_network(self, arrays: Arrays, data: TrainingData) -> NetworkT:
-        """Return the network with the learned weights, in evaluation mode."""
+        """Return the network with the learned weights, in evaluation mode.
+
+        Loaded once where the data keep networks, which a server's do.
+        """
+        weights = without_prefix("weight", arrays)
+        if data.networks is None:
+            return self._load_network(weights, data)
+        key = (self, *(id(array) for array in weights.values()))
+        if key not in data.networks:
+            # With the arrays: as long as they exist, no other array has their ids.
+            data.networks[key] = self._load_network(weights, data), weights
+        loaded: NetworkT = data.networks[key][0]
+        return loaded
+
+    def _load_network(self, weights: Arrays, data: TrainingData) -> NetworkT:
         with seeded(data.seed):
             network = self.network(data)
-        _load_weights(network, without_prefix("weight", arrays))
+        _load_weights(network, weights)
         return network.to(best_device()).eval()
 
 

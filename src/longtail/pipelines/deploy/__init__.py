@@ -1,0 +1,5 @@
+"""The pipeline deploy: the evaluated hybrid, refitted on the whole log."""
+
+from longtail.pipelines.deploy.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

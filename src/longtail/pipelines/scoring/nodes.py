@@ -1,0 +1,65 @@
+"""The node that scores a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
+from longtail.pipelines.scoring.params import ScoringParameters
+from longtail.serving.batch import read_batch, score_batch
+from longtail.serving.hybrid import ServedHybrid
+
+logger = logging.getLogger(__name__)
+
+
+def score_users(
+    scoring_users: ir.Table,
+    deployed: ServedHybrid,
+    parameters: ScoringParameters,
+    cleaning: BehaviourCleaningParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the lists of the users of a file, twice for two file formats, and a report.
+
+    The lists are those that the registered model answers: user_id, known (whether the log has the
+    user), rank (from 1), item_id, title, score, reason.
+    """
+    batch = read_batch(scoring_users.to_pandas(), cleaning.min_rating)
+    lists, report = score_batch(deployed, batch, parameters.length)
+    for sentence in sentences(report, cleaning.min_rating):
+        logger.info("%s", sentence)
+    return lists, lists, report
+
+
+def sentences(report: Mapping[str, Any], min_rating: float | None = None) -> list[str]:
+    """Return the report of a scored file in words, what is 0 left out."""
+    said = [
+        f"Lists for {report['users']} users: {report['users_with_history_in_log']} by their history"
+        f" in the log, {report['users_with_history_in_file']} by that in the file,"
+        f" {report['users_unknown']} unknown."
+    ]
+    if report["unknown_items"]:
+        shown = ", ".join(report["unknown_item_examples"])
+        said.append(
+            f"{report['unknown_items']} item ids ({report['rows_with_unknown_item']} rows) are not"
+            f" in the catalogue and were ignored, for example {shown}."
+        )
+    if report["users_without_known_item"]:
+        said.append(
+            f"{report['users_without_known_item']} users have no item of the catalogue: they get"
+            " the list of an unknown user."
+        )
+    left_out = {
+        "rows_without_user": "without a user_id were left out",
+        "rows_below_min_rating": f"with a rating below {min_rating} were left out",
+        "rows_without_positive_strength": "without a strength above 0 were left out",
+        "rows_without_readable_time": "have no time that can be read and count as the oldest",
+    }
+    said += [f"{report[name]} rows {what}." for name, what in left_out.items() if report.get(name)]
+    if report["unused_columns"]:
+        said.append(f"Columns not used: {', '.join(report['unused_columns'])}.")
+    return said
