@@ -163,8 +163,11 @@ def check_kedro(arguments: list[str]) -> None:
 
 
 def check_make(arguments: list[str]) -> None:
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    assert set(arguments) <= set(targets)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    variables = {argument.partition("=")[0] for argument in arguments if "=" in argument}
+    assert variables <= set(re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE))
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    assert {argument for argument in arguments if "=" not in argument} <= set(targets)
 
 
 def check_python(arguments: list[str]) -> None:

@@ -84,8 +84,8 @@ def write_sentences(reasons: pd.DataFrame, new_users: NDArray[np.bool_]) -> pd.S
             item). A title by text without an item is the customer's request.
         new_users: (n,) whether the user of the row has no history.
     """
-    behaviour = reasons["own_title_by_behaviour"].map(shortened)
-    text = reasons["own_title_by_text"].map(shortened)
+    behaviour = _each_shortened(reasons["own_title_by_behaviour"])
+    text = _each_shortened(reasons["own_title_by_text"])
     keywords = reasons["keywords"].where(
         reasons["keywords"] == "", " (" + reasons["keywords"] + ")"
     )
@@ -174,6 +174,11 @@ def explain(
 def _described(sources: pd.Series, descriptions: Mapping[str, str]) -> NDArray[np.object_]:
     """Return the descriptions of sources by name, "" for a missing name."""
     return sources.astype(object).map(descriptions).fillna("").to_numpy(dtype=object)
+
+
+def _each_shortened(titles: pd.Series) -> pd.Series:
+    """Return titles as ``shortened``, each distinct one shortened once."""
+    return titles.map({title: shortened(title) for title in titles.unique()})
 
 
 def shortened(title: str) -> str:
