@@ -52,4 +52,6 @@ def test_the_report_says_only_what_happened() -> None:
     }  # fmt: skip
     assert len(sentences(counts)) == 1
     changed = counts | {"unknown_items": 2, "unknown_item_examples": ["x", "y"]}
-    assert "are not in the catalogue and were ignored, for example x, y" in sentences(changed)[1]
+    assert sentences(changed | {"rows_with_unknown_item": 1})[1] == (
+        "Ignored 2 item ids that the catalogue does not have, in 1 row, such as x, y."
+    )

@@ -38,28 +38,34 @@ def score_users(
 def sentences(report: Mapping[str, Any], min_rating: float | None = None) -> list[str]:
     """Return the report of a scored file in words, what is 0 left out."""
     said = [
-        f"Lists for {report['users']} users: {report['users_with_history_in_log']} by their history"
+        f"Lists for {_count(report['users'], 'user')}: {report['users_with_history_in_log']} by their history"
         f" in the log, {report['users_with_history_in_file']} by that in the file,"
         f" {report['users_unknown']} unknown."
     ]
     if report["unknown_items"]:
         shown = ", ".join(report["unknown_item_examples"])
         said.append(
-            f"{report['unknown_items']} item ids ({report['rows_with_unknown_item']} rows) are not"
-            f" in the catalogue and were ignored, for example {shown}."
+            f"Ignored {_count(report['unknown_items'], 'item id')} that the catalogue does not have,"
+            f" in {_count(report['rows_with_unknown_item'], 'row')}, such as {shown}."
         )
     if report["users_without_known_item"]:
-        said.append(
-            f"{report['users_without_known_item']} users have no item of the catalogue: they get"
-            " the list of an unknown user."
-        )
+        users = _count(report["users_without_known_item"], "user")
+        said.append(f"No item in the catalogue for {users}: they get the list of an unknown user.")
     left_out = {
-        "rows_without_user": "without a user_id were left out",
-        "rows_below_min_rating": f"with a rating below {min_rating} were left out",
-        "rows_without_positive_strength": "without a strength above 0 were left out",
-        "rows_without_readable_time": "have no time that can be read and count as the oldest",
+        "rows_without_user": "Left out {} without a user_id.",
+        "rows_below_min_rating": f"Left out {{}} with a rating below {min_rating}.",
+        "rows_without_positive_strength": "Left out {} without a strength above 0.",
+        "rows_without_readable_time": "The time of {} cannot be read: counted as the oldest.",
     }
-    said += [f"{report[name]} rows {what}." for name, what in left_out.items() if report.get(name)]
+    said += [
+        sentence.format(_count(report[name], "row"))
+        for name, sentence in left_out.items()
+        if report.get(name)
+    ]
     if report["unused_columns"]:
         said.append(f"Columns not used: {', '.join(report['unused_columns'])}.")
     return said
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
