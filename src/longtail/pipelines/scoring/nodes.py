@@ -38,15 +38,15 @@ def score_users(
 def sentences(report: Mapping[str, Any], min_rating: float | None = None) -> list[str]:
     """Return the report of a scored file in words, what is 0 left out."""
     said = [
-        f"Lists for {_count(report['users'], 'user')}: {report['users_with_history_in_log']} by their history"
-        f" in the log, {report['users_with_history_in_file']} by that in the file,"
+        f"Lists for {_count(report['users'], 'user')}: {report['users_with_history_in_log']} by"
+        f" their history in the log, {report['users_with_history_in_file']} by that in the file,"
         f" {report['users_unknown']} unknown."
     ]
     if report["unknown_items"]:
         shown = ", ".join(report["unknown_item_examples"])
         said.append(
-            f"Ignored {_count(report['unknown_items'], 'item id')} that the catalogue does not have,"
-            f" in {_count(report['rows_with_unknown_item'], 'row')}, such as {shown}."
+            f"Ignored {_count(report['unknown_items'], 'item id')} that the catalogue does not"
+            f" have, in {_count(report['rows_with_unknown_item'], 'row')}, such as {shown}."
         )
     if report["users_without_known_item"]:
         users = _count(report["users_without_known_item"], "user")
