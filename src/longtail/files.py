@@ -38,6 +38,32 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(path.parent)
 
 
+def create(path: Path, text: str) -> bool:
+    """Write a file that nobody else has written; return whether it is new.
+
+    Of processes that write it at the same time one succeeds, and readers see no part of it.
+
+    Args:
+        path: the file to write; its folder must exist.
+        text: its content.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex}{PARTIAL}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        sync(partial)
+        try:
+            path.hardlink_to(partial)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            if path.exists():
+                return False
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove what killed processes have left of earlier attempts to write a file."""
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):

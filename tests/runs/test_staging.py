@@ -24,6 +24,7 @@ from tests.conftest import RunKedro
 from longtail.cli import user_message
 from longtail.datasets import SparseMatrixDataset
 from longtail.errors import UserError
+from longtail.files import create
 from longtail.hooks.outputs import OutputHooks
 from longtail.runs.records import RunRecord, RunRecords, this_process
 from longtail.runs.sessions import LAST, reserve
@@ -161,6 +162,15 @@ def test_a_second_run_of_the_same_version_is_refused(tmp_path: Path) -> None:
     assert first.create(mine)
     assert not second.create(mine.model_copy(update={"process": "elsewhere:1"}))
     assert first.read(VERSION) == mine
+
+
+def test_one_of_many_creates_a_file_and_nobody_sees_a_part_of_it(tmp_path: Path) -> None:
+    text = "x" * 100_000
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda _: create(tmp_path / "a.json", text), range(32)))
+    assert created.count(True) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == text
 
 
 def test_sessions_of_one_millisecond_have_different_names(tmp_path: Path) -> None:

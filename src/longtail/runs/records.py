@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from longtail.files import replacing
+from longtail.files import create, replacing
 
 Status = Literal["running", "complete", "failed", "killed"]
 CHUNK = 1 << 20
@@ -95,14 +95,14 @@ class RunRecords:
     def create(self, record: RunRecord) -> bool:
         """Save the record of a run that starts; return whether no other process has its version."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._path(record.version).touch(exist_ok=False)
-        except FileExistsError:
+        path = self._path(record.version)
+        if not create(path, record.model_dump_json(indent=1)):
             self._known.pop(record.version, None)
             other = self.read(record.version)
             if other is None or other.process != record.process:
                 return False
-        self.write(record)
+            self.write(record)
+        self._known[record.version] = record
         return True
 
     def read(self, version: str) -> RunRecord | None:
