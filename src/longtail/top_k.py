@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+
+from longtail.progress import progress
 
 
 def user_blocks(
@@ -17,7 +18,7 @@ def user_blocks(
     """Yield blocks of users with at most ``cells`` dense scores each, with a progress bar."""
     size = max(1, cells // max(1, n_items))
     starts = range(0, len(users), size)
-    for start in tqdm(starts, desc=label, disable=label is None or len(starts) < 2, leave=False):
+    for start in progress(starts, desc=label, disable=label is None or len(starts) < 2 or None):
         yield users[start : start + size]
 
 

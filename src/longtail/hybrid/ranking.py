@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.candidates import Candidates, best_rows, propose
@@ -18,6 +17,7 @@ from longtail.hybrid.features import candidate_lists, source_contributions
 from longtail.hybrid.gate import Lists
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
+from longtail.progress import progress
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
 
@@ -46,7 +46,7 @@ def recommend_hybrid(
     parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
     starts = range(0, len(users), size)
-    for start in tqdm(starts, desc="Recommending", disable=len(starts) < 2, leave=False):
+    for start in progress(starts, desc="Recommending", disable=len(starts) < 2 or None):
         proposed = propose(
             sources,
             data,

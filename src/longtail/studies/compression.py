@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from longtail.progress import progress
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.content.text_profile import TextProfile, user_profiles
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg
@@ -54,7 +54,7 @@ def compression_table(
     """
     ways = _ways(data, encode or _language_model(data))
     rows = []
-    for way, vectors, n_bytes, encode_ms in tqdm(ways, desc="Compressing vectors", leave=False):
+    for way, vectors, n_bytes, encode_ms in progress(ways, desc="Compressing vectors"):
         compressed = replace(data, items=replace(data.items, vectors=unit_length(vectors)))
         rows.append(
             {

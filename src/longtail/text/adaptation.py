@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays
+from longtail.progress import progress
 from longtail.text.item_tower import ItemTower
 from longtail.text.whitening import unit_length
 
@@ -152,7 +152,7 @@ def _train(tower: ItemTower, pairs: ItemPairs, parameters: AdaptationParameters)
     log_rate = _log_sampling_rate(pairs, len(tower.vectors))
     losses = []
     batches = _batches(pairs, n_steps, parameters.batch_size, generator)
-    for batch in tqdm(batches, "Adapting language vectors", n_steps):
+    for batch in progress(batches, "Adapting language vectors", n_steps):
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss = _batch_loss(tower, batch, log_rate, parameters.token_dropout, generator)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from longtail.errors import UserError
+from longtail.progress import in_terminal, no_bars_in_files
 from longtail.source_code import code_digest
 from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.weights import (
@@ -148,7 +149,7 @@ class TextEncoder:
             prompt=self.parameters.prompt or None,
             batch_size=self.parameters.batch_size,
             # The text of a request needs no bar in the log of a server.
-            show_progress_bar=len(texts) > self.parameters.batch_size,
+            show_progress_bar=in_terminal() and len(texts) > self.parameters.batch_size,
             convert_to_numpy=False,
             convert_to_tensor=True,
             truncate_dim=self.parameters.dimensions,
@@ -185,6 +186,7 @@ def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
     """Load a model that sentence-transformers or transformers can read."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 heavy import
 
+    no_bars_in_files()
     name, file = pretrained(location)
     options = model_options(file, dtype)
     if not file:

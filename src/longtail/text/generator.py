@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from tqdm.auto import tqdm
 
+from longtail.progress import progress
 from longtail.source_code import code_digest
 from longtail.text.weights import (
     best_precision,
@@ -145,7 +145,7 @@ class TextGenerator:
         """Yield batches of indices of the texts, the longest texts first."""
         order = np.argsort([-len(text) for text in texts], kind="stable")
         size = self.parameters.batch_size
-        for start in tqdm(range(0, len(order), size), desc=label, disable=not len(order)):
+        for start in progress(range(0, len(order), size), desc=label):
             yield order[start : start + size]
 
     def _asked(self, prompt: str) -> str:

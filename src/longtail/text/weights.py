@@ -15,6 +15,7 @@ import torch
 
 from longtail.errors import UserError
 from longtail.files import file_state
+from longtail.progress import no_bars_in_files
 
 PACKAGE_PREFIX = "package:"
 GGUF = ".gguf"
@@ -115,6 +116,7 @@ def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) 
     import transformers  # noqa: PLC0415 heavy import
 
     location = resolve_model(model, parameter)
+    no_bars_in_files()
     with named_in_errors(model, parameter):
         name, file = pretrained(location)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **file)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import optuna
 from pydantic import BaseModel, ConfigDict, Field
-from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays, content_digest, pack_sparse
+from longtail.progress import progress
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.digest import fit_digest
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg
@@ -80,7 +80,7 @@ def tune(
     best_value = -np.inf
     trials: list[dict[str, Any]] = []
     tried: list[tuple[Recommender, float]] = []
-    for number in tqdm(range(n_trials), desc=f"Tuning {recommender.__name__}", leave=False):
+    for number in progress(range(n_trials), desc=f"Tuning {recommender.__name__}"):
         suggested = _ask(study, lambda trial: recommender(**_suggest(trial, space), **fixed), tried)
         if suggested is None:
             break

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
+from longtail.progress import progress
 from longtail.recommenders.neural.training import best_device
 from longtail.text.weights import best_precision, load_transformer
 
@@ -94,7 +94,7 @@ def token_states(
         replaced_input(layers[max(0, len(layers) - joint_layers)], keep),
     ):
         starts = range(PAIRS_AT_ONCE, len(order), PAIRS_AT_ONCE)
-        for part in tqdm(np.split(order, starts), desc="Reading item texts", leave=False):
+        for part in progress(np.split(order, starts), desc="Reading item texts"):
             given = [texts[n] or PLACEHOLDER for n in part]
             tokens, own = _tokens(tokenizer, given, tokens_per_item)
             body(**tokens.to(best_device()))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm.auto import tqdm
 
 from longtail.arrays import Arrays, with_prefix, without_prefix
 from longtail.errors import NotApplicableError, UserError
+from longtail.progress import progress
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.digest import fit_digest
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg
@@ -218,7 +218,7 @@ def train(recommender: NetworkRecommender[NetworkT], data: TrainingData) -> Arra
     schedule = _schedule(recommender, objective, optimiser, len(losses))
     label = f"Training {type(recommender).__name__}"
     n_epochs = recommender.epochs_to_train
-    with tqdm(total=n_epochs, initial=len(losses), desc=label, leave=False) as bar:
+    with progress(total=n_epochs, initial=len(losses), desc=label) as bar:
         while len(losses) < n_epochs and not _is_stale(values, recommender.patience):
             epoch = len(losses) + 1
             with seeded(data.seed, epoch) as generator:
@@ -334,7 +334,7 @@ def _train_epoch(
     optimiser = schedule.optimizer
     learned = optimiser.param_groups[0]["params"]
     total = 0.0
-    for batch in tqdm(batches, desc=f"Epoch {epoch}", leave=False, mininterval=1):
+    for batch in progress(batches, desc=f"Epoch {epoch}", mininterval=1):
         loss = objective.loss(batch, generator)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
