@@ -1,5 +1,5 @@
 PYTHON ?= python3
-# The environment that `make viz` shows and `make serve` serves.
+# The environment that `make viz` and `make report` show and `make serve` serves.
 ENV ?= demo
 PORT ?= 5001
 # A model of MLflow; by default the champion of the environment's data set, else the newest version.
@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz serve lock clean
+.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz report serve lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 	@$(BIN)/kedro run --env demo
 	@echo
 	@echo "Look further:"
+	@echo "  make report    the evaluation on one page"
 	@echo "  make mlflow    parameters and metrics of every run, side by side"
 	@echo "  make viz       the graph, with previews of tables and plots"
 	@echo "  notebooks/     the data, the models compared, one user followed"
@@ -72,6 +73,9 @@ viz: $(READY)  ## open the graph in Kedro-Viz, of ENV (by default demo)
 
 serve: $(READY)  ## serve the hybrid of ENV over HTTP: PORT=5001, MODEL= another version
 	@$(BIN)/kedro serve --env $(ENV) --port $(PORT) $(if $(MODEL),--model $(MODEL))
+
+report: $(READY)  ## open the report of ENV (by default demo) in a browser
+	@$(BIN)/kedro report --env $(ENV)
 
 install: $(READY)  ## install into .venv
 

@@ -1,6 +1,7 @@
-"""Kedro-Viz and MLflow in a browser without a screen: what a person would look for is there."""
+"""Kedro-Viz, MLflow and the report in a browser without a screen: what a person looks for."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import aiohttp
 import pytest
 from mlflow.tracking import MlflowClient
+from tests.browser import visit
 from tests.conftest import RunKedro
 
 LAYERS = [
@@ -188,3 +190,43 @@ def parameter_row(row: str) -> list[str | bool]:
     cells = re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
     texts = [re.sub(r"<.*?>", "", cell) for cell in cells]
     return [*texts, row.startswith('<tr class="diff-row"')]
+
+
+@pytest.fixture
+def report(finished_project: Path) -> Path:
+    """The report that the run wrote."""
+    return newest(finished_project, "08_reporting/evaluation_report.html")
+
+
+def newest(project: Path, dataset: str) -> Path:
+    """Return the file of the newest version of a dataset of the test environment."""
+    folder = project / "data/test" / dataset
+    return max(folder.glob(f"*/{folder.name}"))
+
+
+def test_report_of_a_run_holds_what_the_run_saved(report: Path, finished_project: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    profile = json.loads(newest(finished_project, "08_reporting/data_profile.json").read_text())
+    gate = json.loads(newest(finished_project, "06_models/hybrid_gate.json").read_text())
+    assert f"<h1>Recommendations for {profile['data_set']}</h1>" in page
+    assert f"<dt>Users</dt><dd>{profile['totals']['users']}</dd>" in page
+    assert f"<dt>Run</dt><dd>{report.parent.name}</dd>" in page
+    assert re.search(r"For \d+ users, NDCG@20 of the hybrid is [\d.]+ times that of als", page)
+    assert "the best single model" in page
+    front = json.loads(re.search(r"const front = (\[.*?\]);", page)[1])
+    assert [p["tail_emphasis"] for p in front] == [p["tail_emphasis"] for p in gate["front"]]
+    assert [p["ndcg"] for p in front] == [p["ndcg"] for p in gate["front"]]
+    assert [p["tail_emphasis"] for p in front if p["chosen"]] == [gate["tail_emphasis"]]
+    assert re.search(r"Searches all \d+ evaluated users", page)
+    assert '<small class="reason">' in page
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_report_of_a_run_fits_the_screen_without_errors(
+    chromium: str, report: Path, tmp_path: Path, width: int
+) -> None:
+    undrawn = "[...document.querySelectorAll('.plot')].filter((p) => !p.data).length"
+    page_width = "document.documentElement.scrollWidth"
+    visited = visit(chromium, report.as_uri(), tmp_path / "profile", width, [page_width, undrawn])
+    assert visited.errors == []
+    assert visited.values == [width, 0]

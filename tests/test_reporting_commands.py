@@ -92,3 +92,42 @@ def test_the_profile_is_printed_once_data_are_cleaned(
     monkeypatch.setattr("longtail.reporting.profile_terminal.print_profile", printed.append)
     assert run("data-profile") == 0
     assert printed == [{"n_users": 3}]
+
+
+@pytest.fixture
+def saved_page(catalog: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A saved report; the browser is replaced by a list, as ``catalog["opened"]``."""
+    catalog["evaluation_report"] = "page"
+    path = tmp_path / "evaluation_report.html"
+    monkeypatch.setattr("longtail.private_interfaces.load_path", lambda _: path)
+    monkeypatch.setattr("longtail.runs.input_checks.check_intact", lambda *_: None)
+    catalog["opened"] = []
+    monkeypatch.setattr("webbrowser.open", catalog["opened"].append)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    return path
+
+
+def test_without_a_report_it_says_what_to_run(
+    catalog: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("report", "--env", "demo") == 1
+    assert catalog["env"] == "demo"
+    assert "There is no report yet: run `kedro run --env=demo` first" in capsys.readouterr().err
+
+
+def test_the_report_opens_where_there_is_a_screen(
+    catalog: dict[str, Any],
+    saved_page: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    assert run("report") == 0
+    assert capsys.readouterr().out == f"{saved_page}\n"
+    assert catalog["opened"] == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert run("report", "--no-browser") == 0
+    assert catalog["opened"] == []
+    assert run("report") == 0
+    assert catalog["opened"] == [saved_page.as_uri()]

@@ -1,4 +1,4 @@
-"""The project's commands: run, repeat, leaderboard, data-profile, baseline, reproduce, serve.
+"""The commands: run, repeat, leaderboard, report, data-profile, baseline, reproduce, serve.
 
 What the commands need is imported inside them, so that ``kedro --version`` stays fast.
 """
@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,6 +128,36 @@ def leaderboard(env: str | None, costs: bool) -> None:
     else:
         headlines = catalog.load("headlines")
         print_leaderboard(rows, headlines, parameters.primary_k, parameters.baseline)
+
+
+@cli.command(name="report")
+@ENVIRONMENT
+@click.option("--no-browser", is_flag=True, help="Print the path only.")
+@errors_as_sentences()
+def open_report(env: str | None, no_browser: bool) -> None:
+    """Open the newest report in a browser where there is one, and print its path."""
+    from longtail.private_interfaces import load_path  # noqa: PLC0415
+    from longtail.project import open_project  # noqa: PLC0415
+    from longtail.runs.input_checks import check_intact, command  # noqa: PLC0415
+
+    catalog, records = open_project(env)
+    name = "evaluation_report"
+    if not catalog.exists(name):
+        wanted = command([], env or "")
+        raise click.ClickException(f"There is no report yet: run `{wanted}` first.")
+    check_intact([name], catalog, records, env or "")
+    dataset: Any = catalog[name]
+    path = load_path(dataset).resolve()
+    click.echo(path)
+    if not no_browser and _has_screen():
+        webbrowser.open(path.as_uri())
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a screen; without one, Python would open a browser in the terminal."""
+    return sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
 
 
 @cli.command(name="data-profile")

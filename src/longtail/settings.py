@@ -41,6 +41,11 @@ def environment_variable(name: str, default: str | None = None) -> str:
     return value.replace("${", "\\${")
 
 
+def folder_name(path: str) -> str:
+    """Return the name of a folder for the configuration."""
+    return Path(path).resolve().name
+
+
 def parameter(path: str) -> Any:
     """Return a parameter in force, with those of the command line, for the configuration.
 
@@ -67,6 +72,7 @@ CONFIG_LOADER_ARGS = {
         "project_root": lambda: str(PROJECT_ROOT),
         "environment_variable": environment_variable,
         "parameter": parameter,
+        "folder_name": folder_name,
     },
 }
 

@@ -56,6 +56,7 @@ def run(folder, save_version=SAVE_VERSION, origin=0, **parameters):
     parameters = {"min_evaluated_users": 1} | parameters
     presets = yaml.safe_load(PRESETS.read_text())["signal_presets"]
     catalog["params:repeat"] = RepeatParameters(origin=origin)
+    catalog["params:data_set"] = "toys"
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets
     )
@@ -96,6 +97,7 @@ def test_all_outputs(shop):
     assert report["evaluation"]["evaluated_users"] == test["user_id"].nunique()
     assert catalog.load("rejected_items").count().execute() == 0
     profile = catalog.load("data_profile")
+    assert profile["data_set"] == "toys"
     assert (profile["totals"]["pairs"], profile["totals"]["users"]) == (80, 10)
     assert profile["totals"]["unused_items"] == 1
     assert profile["history_lengths"] == [{"length": "5-9", "users": 10}]

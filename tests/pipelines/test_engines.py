@@ -89,6 +89,7 @@ def run(folder, target, env, pseudonyms=False, **parameters):
     parameters = {"min_evaluated_users": 1, "non_product_patterns": ["^post"]} | parameters
     presets = yaml.safe_load((CONF / "base/globals_signals.yml").read_text("utf-8"))
     catalog["params:repeat"] = RepeatParameters()
+    catalog["params:data_set"] = "toys"
     catalog["params:behaviour_cleaning"] = BehaviourCleaningParameters(
         **parameters, signal_presets=presets["signal_presets"]
     )

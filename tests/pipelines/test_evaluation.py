@@ -1,9 +1,11 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
@@ -13,7 +15,11 @@ from pydantic import ValidationError
 from longtail.errors import UserError
 from longtail.pipelines.evaluation import nodes
 from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.evaluation.pipeline import create_pipeline
+from longtail.pipelines.evaluation.pipeline import (
+    PLOTS,
+    PLOTS_OF_EARLIER_STAGES,
+    create_pipeline,
+)
 from longtail.pipelines.selection import ModelSelection
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
@@ -31,6 +37,21 @@ N_USERS, N_ITEMS = 30, 40
 ITEMS = pd.DataFrame(
     {"item_id": [f"i{item:02d}" for item in range(N_ITEMS)], "title": "A <b>title</b>"}
 )
+
+
+PROFILE = {
+    "data_set": "lamps",
+    "totals": {"users": N_USERS, "items": N_ITEMS, "pairs": 180},
+    "months": [{"month": "2020-08"}, {"month": "2020-10"}],
+}
+GATE = {
+    "tail_emphasis": 0.5,
+    "front": [
+        {"tail_emphasis": value, "ndcg": 0.1, "recall_tail": 0.2, "recall_head": 0.3}
+        | {"coverage": 0.4}
+        for value in (0.0, 0.5)
+    ],
+}
 
 
 def _pairs(rng: np.random.Generator, per_user: int, first_item: int) -> pd.DataFrame:
@@ -85,9 +106,15 @@ def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     pipeline = create_pipeline(MODELS)
     understanding = ITEMS[["item_id"]].assign(keywords="oak, lamp", summary="")
     report = {"items": {"mass_rejections": []}, "interactions": {"mass_rejections": []}}
-    tables = tables | {
-        "items": ITEMS, "item_understanding": understanding, "cleaning_report": report
-    }  # fmt: skip
+    tables = {
+        "items": ITEMS,
+        "item_understanding": understanding,
+        "cleaning_report": report,
+        "data_profile": PROFILE,
+        "split": {"protocol": "temporal", "test_start": 1_600_000_000},
+        "hybrid_gate": GATE,
+        "reasons": _recommendations(rng).assign(sentence="Because of <oak>."),
+    } | tables
     entries = yaml.safe_load((CONF / "evaluation/catalog.yml").read_text(encoding="utf-8"))
     for entry in entries.values():
         entry["filepath"] = (folder / Path(entry["filepath"]).name).as_posix()
@@ -95,6 +122,8 @@ def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     catalog["params:evaluation"] = MemoryDataset(PARAMETERS)
     for name in pipeline.inputs() - {"params:evaluation"}:
         table = tables.get(name.removesuffix("@pandas"))
+        if name in PLOTS_OF_EARLIER_STAGES:
+            table = go.Figure(layout={"title": {"text": name}})
         if name.endswith("_trials"):
             table = [{"trial": number} for number in range(3)]
         catalog[name] = MemoryDataset(_recommendations(rng) if table is None else table)
@@ -116,6 +145,11 @@ def test_the_pipeline_reports_every_model_and_prints_once(
     page = catalog["evaluation_report"].load()
     assert "A &lt;b&gt;title&lt;/b&gt;" in page
     assert "<small>oak, lamp</small>" in page
+    assert "<h1>Recommendations for lamps</h1>" in page
+    assert f"<dt>Run</dt><dd>{catalog['evaluation_report'].resolve_load_version()}</dd>" in page
+    assert "Because of &lt;oak&gt;." in page
+    for plot in (*PLOTS, *PLOTS_OF_EARLIER_STAGES):
+        assert f'id="{plot}"' in page
     deciles = catalog["popularity_deciles"].load()
     assert {row["decile"] for row in deciles} == set(range(11))
     json.dumps([leaderboard, catalog["comparisons"].load(), deciles], allow_nan=False)
@@ -127,6 +161,21 @@ def test_the_pipeline_reports_every_model_and_prints_once(
 def test_only_the_report_comes_after_the_table() -> None:
     names = [node.name for node in create_pipeline(MODELS).nodes]
     assert names[-2:] == ["evaluation.show_leaderboard", "evaluation.write_report"]
+
+
+@pytest.mark.parametrize(("smallest", "shown"), [(1, True), (10, False)])
+def test_where_small_groups_are_protected_the_report_has_no_user(
+    tables: dict[str, Any], tmp_path: Path, smallest: int, shown: bool
+) -> None:
+    catalog = _catalog(tables, tmp_path)
+    protected = PARAMETERS.model_copy(update={"min_group_size": smallest, "searchable_users": 7})
+    catalog["params:evaluation"] = MemoryDataset(protected)
+    SequentialRunner().run(create_pipeline(MODELS), catalog)
+    page = catalog["evaluation_report"].load()
+    assert ("a sample of 7 of the 30 evaluated users" in page) is shown
+    assert ("Lists of single users are left out" in page) is not shown
+    without_plotly = re.sub(r"<script>.*?</script>", "", page, count=1, flags=re.DOTALL)
+    assert bool(re.search(r"\bu\d\d\b", without_plotly)) is shown
 
 
 def test_models_that_the_data_did_not_allow_are_left_out(tables: dict[str, Any]) -> None:

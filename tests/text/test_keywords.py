@@ -1,8 +1,10 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from longtail.text.keywords import (
     KeywordTable,
+    beyond_title,
     choose_keywords,
     common_phrases,
     join_keywords,
@@ -54,3 +56,18 @@ def test_a_table_of_keywords_knows_places_and_texts() -> None:
     assert table.vocabulary.tolist() == ["lamp", "oak"]
     assert table.weights.toarray().tolist() == [[0.5, 1], [0, 0], [0, 0]]
     assert table.held.toarray().tolist() == [[1, 1], [1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "title", "expected"),
+    [
+        ("toys, story, cowboy doll, space", "Toy Story (1995)", "cowboy doll, space"),
+        ("red lamp, oak", "Lamps", "oak"),
+        ("oak", "", "oak"),
+        ("", "Lamp", ""),
+    ],
+)
+def test_keywords_that_repeat_the_title_are_left_out(
+    keywords: str, title: str, expected: str
+) -> None:
+    assert beyond_title(keywords, title) == expected

@@ -2,6 +2,7 @@
 
 from longtail.datasets.checkpoints import CheckpointsDataset, CheckpointStore
 from longtail.datasets.embedding_cache import EmbeddingCacheDataset
+from longtail.datasets.html_page import HtmlPageDataset
 from longtail.datasets.parquet_table import ParquetTableDataset
 from longtail.datasets.served_hybrid import ServedHybridDataset
 from longtail.datasets.source_table import SourceTableDataset
@@ -12,6 +13,7 @@ __all__ = [
     "CheckpointStore",
     "CheckpointsDataset",
     "EmbeddingCacheDataset",
+    "HtmlPageDataset",
     "ParquetTableDataset",
     "ServedHybridDataset",
     "SourceTableDataset",

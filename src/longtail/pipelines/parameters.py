@@ -36,6 +36,7 @@ class Parameters(BaseModel):
     item_encoding: ItemEncodingParameters
     recommenders: RecommenderParameters
     tuning: TuningParameters
+    data_set: str = Field(min_length=1, description="Name of the data in the report.")
     recommendation_length: int = Field(ge=1, le=1000, description="Items in each saved list.")
     hybrid: HybridParameters
     evaluation: EvaluationParameters

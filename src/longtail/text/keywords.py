@@ -134,6 +134,22 @@ def join_keywords(chosen: NDArray[np.int64], phrases: Sequence[str]) -> list[str
     return [SEPARATOR.join(phrases[index] for index in row if index >= 0) for row in chosen]
 
 
+def beyond_title(keywords: str, title: str) -> str:
+    """Return the keywords that share no word with a title; a plural "s" makes no difference.
+
+    Args:
+        keywords: joined by commas.
+        title: of the item.
+    """
+    known = {word.removesuffix("s") for word in LETTERS.findall(title.lower())}
+    phrases = keywords.split(SEPARATOR) if keywords else []
+    return SEPARATOR.join(
+        phrase
+        for phrase in phrases
+        if known.isdisjoint(word.removesuffix("s") for word in phrase.split())
+    )
+
+
 @dataclass(frozen=True)
 class KeywordTable:
     """The keywords of all items, and the texts that contain them.

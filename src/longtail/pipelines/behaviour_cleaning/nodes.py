@@ -233,11 +233,13 @@ def profile_behaviour(
     fold_in: ir.Table,
     cleaning_report: dict[str, Any],
     parameters: BehaviourCleaningParameters,
+    data_set: str,
 ) -> dict[str, Any]:
-    """Summarise the data set; groups smaller than ``min_group_size`` are left out."""
+    """Name and summarise the data set; groups smaller than ``min_group_size`` are left out."""
     columns = ("user_id", "item_id", "timestamp", "weight")
     pairs = ibis.union(*(table.select(*columns) for table in (train, validation, test, fold_in)))
-    return profile_data(items, pairs, cleaning_report, parameters.min_group_size)
+    profile = profile_data(items, pairs, cleaning_report, parameters.min_group_size)
+    return {"data_set": data_set} | profile
 
 
 def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:

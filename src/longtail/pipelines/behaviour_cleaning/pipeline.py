@@ -73,7 +73,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 profile_behaviour,
-                inputs=["items@ibis", *SPLIT_TABLES, FOLD_IN_TABLE, "cleaning_report", PARAMETERS],
+                inputs=[
+                    "items@ibis",
+                    *SPLIT_TABLES,
+                    FOLD_IN_TABLE,
+                    "cleaning_report",
+                    PARAMETERS,
+                    "params:data_set",
+                ],
                 outputs="data_profile",
                 name="profile_behaviour",
             ),

@@ -1,5 +1,6 @@
 """Nodes of the evaluation."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.recommenders.registry import MODELS
 from longtail.reporting import examples, figures, terminal
-from longtail.reporting.page import evaluation_page
+from longtail.reporting.marks import RUN_VERSION
+from longtail.reporting.page import Lists, evaluation_page
+from longtail.reporting.summary import ColdItems, summarise
 
 
 def evaluate_models(
@@ -143,6 +146,9 @@ def write_report(
     comparisons: list[Row],
     headlines: list[Row],
     cleaning_report: dict[str, Any],
+    data_profile: dict[str, Any],
+    split: dict[str, Any],
+    gate: dict[str, Any],
     *,
     items: pd.DataFrame,
     item_understanding: pd.DataFrame,
@@ -153,36 +159,63 @@ def write_report(
     test_interactions: pd.DataFrame,
     recommendations_baseline: pd.DataFrame,
     recommendations_hybrid: pd.DataFrame,
+    reasons: pd.DataFrame,
     **plots: go.Figure,
 ) -> str:
-    """Render tables, figures and example lists of a few quiet users as one HTML page."""
+    """Render summary, tables, figures, lists of single users and statistics as one HTML page.
+
+    Lists of single users are left out where ``min_group_size`` protects individual users.
+    """
+    k, confidence = parameters.primary_k, parameters.confidence
     recommendations = {
-        parameters.baseline: recommendations_baseline,
         "hybrid": recommendations_hybrid,
+        parameters.baseline: recommendations_baseline,
     }
-    users = examples.draw_users(
-        user_groups, test_interactions["user_id"], parameters.example_users, parameters.seed
+    evaluated = test_interactions["user_id"]
+    withheld = parameters.min_group_size > 1
+    n_examples = 0 if withheld else parameters.example_users
+    n_searchable = 0 if withheld else parameters.searchable_users
+    users = examples.draw_users(user_groups, evaluated, n_examples, parameters.seed)
+    searchable = examples.draw_searchable(evaluated, users, n_searchable, parameters.seed)
+    shown = partial(
+        examples.example_lists,
+        history=pd.concat([train_interactions, validation_interactions]),
+        test_interactions=test_interactions,
+        recommendations={model: table for model, table in recommendations.items() if len(table)},
+        items=items,
+        understanding=item_understanding,
+        item_groups=item_groups,
+        length=min(10, k),
+        reasons=reasons,
     )
-    shown = examples.example_lists(
-        users,
-        pd.concat([train_interactions, validation_interactions]),
-        test_interactions,
-        {model: table for model, table in recommendations.items() if len(table)},
-        items,
-        item_understanding,
-        item_groups,
-        length=min(10, parameters.primary_k),
+    cold = item_groups.loc[item_groups["item_group"] == "cold", "item_id"]
+    summary = summarise(
+        data_profile,
+        split,
+        headlines,
+        ColdItems(len(cold), int(cold.isin(test_interactions["item_id"]).sum())),
+        max((int(r["n_users"] or 0) for r in leaderboard if r["user_group"] == "all"), default=0),
+        k,
+        confidence,
+        RUN_VERSION,
     )
     return evaluation_page(
+        summary,
         leaderboard,
         _against_baseline(comparisons, parameters),
-        in_words(headlines, parameters.primary_k, parameters.confidence),
+        in_words(headlines, k, confidence),
         plots,
-        shown,
+        gate,
+        Lists(
+            shown(users),
+            shown(searchable, latest=examples.SEARCHED_HISTORY),
+            evaluated.nunique(),
+            withheld,
+        ),
         warnings_of(cleaning_report),
-        parameters.primary_k,
+        k,
         parameters.baseline,
-        parameters.confidence,
+        confidence,
     )
 
 

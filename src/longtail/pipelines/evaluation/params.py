@@ -36,11 +36,18 @@ class EvaluationParameters(BaseModel):
         le=50,
         description="Number of quiet users, drawn at random, whose lists the report shows.",
     )
+    searchable_users: int = Field(
+        200,
+        ge=0,
+        le=2000,
+        description="Number of evaluated users, drawn at random, in whose lists one can search in "
+        "the report; 0 leaves out the search.",
+    )
     min_group_size: int = Field(
         1,
         ge=1,
         description="Values computed from fewer users are left out of all tables, to protect "
-        "individual users; 1 shows all.",
+        "individual users; above 1 the report shows no list of a single user. 1 shows all.",
     )
     seed: int = Field(
         ge=0, description="Seed of bootstrap, permutations and the draw of example users."

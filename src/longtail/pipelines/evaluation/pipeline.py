@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.evaluation import nodes
 from longtail.pipelines.selection import ModelSelection
+from longtail.reporting.figures.profile import PLOTS as PLOTS_OF_PROFILE
 
 TABLES = {
     "test_interactions": "test_interactions@pandas",
@@ -22,6 +23,9 @@ PLOTS = (
     "recall_by_popularity_plot",
     "exposure_plot",
 )
+
+# Figures of the hybrid and of the data that the report shows as well.
+PLOTS_OF_EARLIER_STAGES = ("tail_emphasis_plot", "gate_plot", *PLOTS_OF_PROFILE)
 
 
 def create_pipeline(models: ModelSelection) -> Pipeline:
@@ -96,6 +100,9 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                     "comparisons": "comparisons",
                     "headlines": "headlines",
                     "cleaning_report": "cleaning_report",
+                    "data_profile": "data_profile",
+                    "split": "split",
+                    "gate": "hybrid_gate",
                     "items": "items@pandas",
                     "item_understanding": "item_understanding",
                     **{
@@ -105,7 +112,8 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                     },
                     "recommendations_baseline": f"recommendations_{models.baseline}",
                     "recommendations_hybrid": "recommendations_hybrid",
-                    **{name: name for name in PLOTS},
+                    "reasons": "reasons",
+                    **{name: name for name in (*PLOTS, *PLOTS_OF_EARLIER_STAGES)},
                 },
                 outputs="evaluation_report",
                 name="write_report",

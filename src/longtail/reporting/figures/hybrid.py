@@ -79,7 +79,7 @@ def tail_emphasis_plot(gate: dict[str, Any], k: int) -> go.Figure:
             hovertemplate="%{text} alone: NDCG %{x:.4f}, tail recall %{y:.4f}<extra></extra>",
         )
     )
-    note = "Labels: values of tail_emphasis. Star: the chosen value. Crosses: single sources."
+    note = "Labels: tail_emphasis. Star: chosen. Crosses: single sources."
     figure.add_annotation(
         text=note, xref="paper", yref="paper", x=0, y=1.06, showarrow=False, xanchor="left"
     )

@@ -20,6 +20,7 @@ from longtail.reporting.figures.style import (
 )
 
 _RATIO_TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
+_MOST_NAMED_POINTS = 8
 # Item group, user group.
 _LIFT_GROUPS = (
     ("all", "all"),
@@ -91,7 +92,8 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
     overall = select(leaderboard, "ndcg", k)
     tail = select(leaderboard, "recall", k, item_group="tail").set_index("model")
     styles = styles_of(overall["model"])
-    both = overall[overall["model"].isin(tail.index)].sort_values("value")
+    both = overall[overall["model"].isin(tail.index)].sort_values("value", ascending=False)
+    crowded = len(both) > _MOST_NAMED_POINTS
     for place, row in enumerate(both.itertuples()):
         beside = tail.loc[[row.model]]
         figure.add_trace(
@@ -100,7 +102,8 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
                 y=beside["value"],
                 error_x=error_bars(pd.DataFrame([row])),
                 error_y=error_bars(beside),
-                mode="markers+text",
+                # Names of many points would overlap: a legend names them.
+                mode="markers" if crowded else "markers+text",
                 cliponaxis=False,
                 text=[row.model],
                 # Alternate sides, so that the names of neighbouring points do not overlap.
@@ -112,7 +115,7 @@ def tail_against_overall_plot(leaderboard: Rows, k: int, confidence: float) -> g
         )
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(rangemode="tozero")
-    return figure.update_layout(showlegend=False)
+    return figure.update_layout(showlegend=crowded)
 
 
 def headline_models(leaderboard: Rows, k: int, baseline: str, limit: int = 6) -> list[str]:
