@@ -8,9 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# MLflow starts four workers and a queue of jobs: for one reader that is a third of the speed.
-ONE_READER := MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
-
 .DEFAULT_GOAL := help
 .PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz report serve lock clean
 
@@ -66,10 +63,10 @@ docs: $(READY)  ## build the documentation into build/docs
 	@echo "Open build/docs/index.html."
 
 mlflow: $(READY)  ## open the runs in MLflow
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(ONE_READER) $(BIN)/kedro mlflow ui
+	@$(BIN)/kedro runs
 
 viz: $(READY)  ## open the graph in Kedro-Viz, of ENV (by default demo)
-	@PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run --env $(ENV)
+	@LONGTAIL_VIEWING=1 KEDRO_ENV=$(ENV) PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run --env $(ENV)
 
 serve: $(READY)  ## serve the hybrid of ENV over HTTP: PORT=5001, MODEL= another version
 	@$(BIN)/kedro serve --env $(ENV) --port $(PORT) $(if $(MODEL),--model $(MODEL))

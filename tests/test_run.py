@@ -1,10 +1,14 @@
 """The whole graph on fabricated data, and what MLflow knows of it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -42,8 +46,15 @@ def test_whole_graph_runs_and_is_one_finished_run(finished_project: Path) -> Non
     (record,) = (finished_project / "data/test/.runs").glob("*.json")
     assert json.loads(record.read_text())["encoder_precision"] in ("bfloat16", "float32")
     client = MlflowClient(f"sqlite:///{finished_project}/mlflow.db")
-    artifacts = client.list_artifacts(run.info.run_id)
-    assert "leaderboard.json" in {artifact.path for artifact in artifacts}
+    artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {"leaderboard.json", "figures.html", "metrics.json"}
+    assert not [name for name in artifacts if name.endswith("_plot.json")]
+    own = [name for name in run.data.metrics if not name.startswith("system/")]
+    assert 15 <= len(own) <= 30
+    assert all(name < "system/" for name in own)
+    table = client.load_table(run.info.experiment_id, "metrics.json", [run.info.run_id])
+    assert len(table) > 1000
+    assert {"hybrid", "ease"} <= set(table["model"])
     children = client.search_runs([run.info.experiment_id], "tags.model = 'als'")
     assert [child.data.tags["mlflow.parentRunId"] for child in children] == [run.info.run_id] * 2
     assert "regularization" in children[0].data.params
@@ -82,10 +93,11 @@ def test_every_pipeline_runs_alone_and_logs_which_versions_it_read(
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert evaluation.tags["in.test_interactions"] == sessions["behaviour_cleaning"]
     assert evaluation.tags["in.recommendations_hybrid"] == sessions["hybrid_scoring"]
-    assert {name.split(".")[0] for name in evaluation.params} == {"evaluation", "upstream"}
-    assert evaluation.params["upstream.tuning.trials"] == "2"
+    assert evaluation.tags["parameters.set"] == "evaluation"
+    assert "behaviour_cleaning" in evaluation.tags["parameters.inherited"].split(", ")
+    assert evaluation.params["tuning.trials"] == "2"
     assert evaluation.tags["protocol"] == "temporal"
-    assert evaluation.params["upstream.behaviour_cleaning.min_rating"] == "3.5"
+    assert evaluation.params["behaviour_cleaning.min_rating"] == "3.5"
     assert "test_interactions" in {
         entry.dataset.name for entry in runs[sessions["evaluation"]].inputs.dataset_inputs
     }
@@ -156,6 +168,58 @@ def test_failed_run_is_marked(
     (run,) = tracked_runs(project).values()
     assert run.info.status == "FAILED"
     assert "No space left" in run.data.tags["error"]
+
+
+def test_interrupted_run_is_killed(project: Path, tmp_path: Path) -> None:
+    """Ctrl-C is no error to Kedro, and MLflow would call the run finished."""
+    program = tmp_path / "interrupted.py"
+    program.write_text(INTERRUPTED)
+    completed = subprocess.run(
+        [sys.executable, str(program)], cwd=project, capture_output=True, text=True, check=False
+    )
+
+    assert "Aborted!" in completed.stderr
+    (run,) = tracked_runs(project).values()
+    assert run.info.status == "KILLED"
+
+
+INTERRUPTED = """
+import signal, sys
+from kedro.framework.cli.cli import main
+import pandas
+
+def interrupt(*_, **__):
+    signal.raise_signal(signal.SIGINT)
+    raise KeyboardInterrupt
+
+pandas.DataFrame.to_parquet = interrupt
+sys.argv = ["kedro", "run", "--env=test", "--pipelines=behaviour_cleaning"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--pipelines=evaluation", "--params=evaluation.bootstrap_draws=1"], "bootstrap_draws"),
+        (["--pipelines=item_encoding"], "--pipelines=behaviour_cleaning` first"),
+    ],
+)
+def test_refused_run_is_a_failed_run_with_the_sentence(
+    project: Path, options: list[str], sentence: str
+) -> None:
+    bootstrap_project(project)
+    with pytest.raises(click.ClickException, match=sentence):
+        cli.main(["run", "--env=test", *options], standalone_mode=False)
+
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("longtail")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+    assert sentence in run.data.tags["error"]
+    assert run.data.tags["mlflow.note.content"] == run.data.tags["error"]
+    assert run.data.tags["pipelines"] in options[0]
+    assert not (project / "data/test").exists()
 
 
 def test_missing_data_end_the_run_before_anything_is_written(

@@ -1,4 +1,4 @@
-"""The commands: run, repeat, leaderboard, report, data-profile, baseline, reproduce, serve.
+"""The commands of the project.
 
 What the commands need is imported inside them, so that ``kedro --version`` stays fast.
 """
@@ -10,8 +10,8 @@ import re
 import signal
 import sys
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,47 @@ ONLY_CHANGED = click.Option(
 )
 
 
+@contextmanager
+def refusals_in_mlflow(options: Mapping[str, Any]) -> Iterator[None]:
+    """Log a run that is refused before it starts as a failed run.
+
+    Args:
+        options: of the command.
+    """
+    from longtail import settings  # noqa: PLC0415
+    from longtail.hooks.tracking import TrackingHooks  # noqa: PLC0415
+
+    (tracking,) = (hooks for hooks in settings.HOOKS if isinstance(hooks, TrackingHooks))
+    tracking.opened = False
+    try:
+        yield
+    except Exception as error:
+        message = user_message(error)
+        if message is not None and not tracking.opened:
+            _log_refusal(options, message)
+        raise
+
+
+def _log_refusal(options: Mapping[str, Any], message: str) -> None:
+    from kedro.config import OmegaConfigLoader  # noqa: PLC0415
+
+    from longtail import settings  # noqa: PLC0415
+    from longtail.tracking.descriptions import name_of_data  # noqa: PLC0415
+    from longtail.tracking.refusals import log_refusal  # noqa: PLC0415
+
+    source = str(settings.PROJECT_ROOT / "conf")
+    loader = OmegaConfigLoader(source, env=options["env"], **settings.CONFIG_LOADER_ARGS)
+    # Whatever goes wrong here, the message is what the user has to read.
+    with suppress(Exception):
+        try:
+            data_name = name_of_data(loader["globals"])
+        except UserError:
+            data_name = "unknown"
+        pipelines, given = options["pipelines"] or [], options["params"] or {}
+        env = options["env"] or "local"
+        log_refusal(loader["mlflow"], data_name, env, pipelines, given, message)
+
+
 @cli.command(name="run", params=[*kedro_run.params, ONLY_CHANGED], help=kedro_run.help)
 @errors_as_sentences()
 def run(only_changed: bool, **options: Any) -> Any:
@@ -65,7 +106,8 @@ def run(only_changed: bool, **options: Any) -> Any:
             )
         options["runner"] = "longtail.runs.runner.OnlyChangedRunner"
     assert kedro_run.callback is not None
-    return kedro_run.callback(**options)
+    with refusals_in_mlflow(options):
+        return kedro_run.callback(**options)
 
 
 ENVIRONMENT = click.option(
@@ -98,7 +140,34 @@ def repeat(
     """Run the pipelines for each origin and seed, and show the spread of the results."""
     from longtail.repeats import run_repeats  # noqa: PLC0415
 
-    run_repeats(origins, seeds, env, pipelines, params)
+    with refusals_in_mlflow({"env": env, "pipelines": pipelines, "params": params}):
+        run_repeats(origins, seeds, env, pipelines, params)
+
+
+@cli.command(name="runs")
+@ENVIRONMENT
+@click.option("--host", default=None, help="Where to listen, by default as mlflow.yml says.")
+@click.option(
+    "--port", default=None, help="Which port to listen at, by default as mlflow.yml says."
+)
+@errors_as_sentences()
+def runs(env: str | None, host: str | None, port: str | None) -> None:
+    """Open the runs in MLflow's interface."""
+    from longtail.private_interfaces import experiment_id_of  # noqa: PLC0415
+    from longtail.project import mlflow_configuration  # noqa: PLC0415
+    from longtail.tracking.experiment_page import page  # noqa: PLC0415
+    from longtail.tracking.server import serve  # noqa: PLC0415
+
+    configuration, client = mlflow_configuration(env)
+    status = serve(
+        configuration.server.mlflow_tracking_uri,
+        page(client, experiment_id_of(configuration)),
+        host or configuration.ui.host,
+        port or configuration.ui.port,
+        lambda address: click.echo(f"\nRuns: {address}\n"),
+    )
+    if status:
+        raise click.exceptions.Exit(status)
 
 
 @cli.command(name="leaderboard")

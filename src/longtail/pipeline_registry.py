@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from kedro.pipeline import Pipeline
 
 from longtail.configuration import current_parameters
+
+# Set where the pipelines are drawn and not run (`make viz`).
+VIEWING = "LONGTAIL_VIEWING"
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -54,9 +59,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "deploy": deploy.create_pipeline(models),
         "scoring": scoring.create_pipeline(),
     }
-    return {
-        "__default__": sum(usual.values(), start=Pipeline([])),
-        **usual,
-        **studies,
-        **production,
-    }
+    default = sum(usual.values(), start=Pipeline([]))
+    if os.environ.get(VIEWING):
+        from longtail.pipelines.overview import create_overview  # noqa: PLC0415
+
+        default = create_overview(models)
+    return {"__default__": default, **usual, **studies, **production}

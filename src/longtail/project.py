@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
@@ -55,13 +57,22 @@ def mlflow_client(env: str | None = None) -> MlflowClient:
     Raises:
         UserError: If the store does not answer.
     """
+    return mlflow_configuration(env)[1]
+
+
+def mlflow_configuration(env: str | None) -> tuple[Any, MlflowClient]:
+    """Return kedro-mlflow's configuration, set up, and a client of the store that it names.
+
+    Raises:
+        UserError: If the store does not answer.
+    """
     # kedro-mlflow's hook adds its configuration once it has reached the store.
     configuration = getattr(_context(env), "mlflow", None)
     if configuration is None:
         raise UserError(
             "The MLflow store of mlflow.yml (server.mlflow_tracking_uri) does not answer."
         )
-    return MlflowClient(configuration.server.mlflow_tracking_uri)
+    return configuration, MlflowClient(configuration.server.mlflow_tracking_uri)
 
 
 def _context(env: str | None) -> KedroContext:

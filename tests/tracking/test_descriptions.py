@@ -1,15 +1,19 @@
 from longtail.tracking.descriptions import kedro_command, run_name
 
 
-def test_run_name_shows_data_pipelines_and_time() -> None:
-    name = run_name("toys", ["als_baseline", "evaluation"], "2026-11-21T23.36.20.314Z")
-    assert name == "toys als_baseline+evaluation 2026-11-21 23:36:20"
-    name = run_name("toys", ["all"], "2026-11-21T23.36.20.314Z", {"hybrid": {"tail_emphasis": 0.5}})
-    assert name == "toys all hybrid.tail_emphasis=0.5 2026-11-21 23:36:20"
-    name = run_name(
-        "toys", ["all"], "2026-11-21T23.36.20.314Z", {"k": {"a": 1, "b": 2, "c": 3, "d": 4}}
-    )
-    assert name == "toys all k.a=1 k.b=2 k.c=3 ... 2026-11-21 23:36:20"
+def test_run_name_begins_with_what_tells_runs_apart() -> None:
+    started = "2026-11-21T23.36.20.314Z"
+    name = run_name("toys", ["evaluation", "als_baseline"], started)
+    assert name == "als_baseline+evaluation 11-21 23:36:20 toys"
+    name = run_name("toys", ["all"], started, {"hybrid": {"tail_emphasis": 0.5}})
+    assert name == "tail_emphasis=0.5 all 11-21 23:36:20 toys"
+    name = run_name("toys", ["all"], started, {"k": {"a": 1, "b": 2, "c": 3, "d": 4}})
+    assert name == "a=1 b=2 c=3 ... all 11-21 23:36:20 toys"
+
+
+def test_run_name_tells_parameters_of_one_name_apart() -> None:
+    name = run_name("toys", ["all"], "2026-11-21T23.36.20.314Z", {"a": {"seed": 1}, "b.seed": 2})
+    assert name == "a.seed=1 b.seed=2 all 11-21 23:36:20 toys"
 
 
 def test_command_can_be_repeated() -> None:

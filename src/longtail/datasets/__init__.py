@@ -4,6 +4,7 @@ from longtail.datasets.checkpoints import CheckpointsDataset, CheckpointStore
 from longtail.datasets.embedding_cache import EmbeddingCacheDataset
 from longtail.datasets.html_page import HtmlPageDataset
 from longtail.datasets.parquet_table import ParquetTableDataset
+from longtail.datasets.records import RecordsDataset
 from longtail.datasets.served_hybrid import ServedHybridDataset
 from longtail.datasets.source_table import SourceTableDataset
 from longtail.datasets.sparse_matrix import SparseMatrixDataset
@@ -15,6 +16,7 @@ __all__ = [
     "EmbeddingCacheDataset",
     "HtmlPageDataset",
     "ParquetTableDataset",
+    "RecordsDataset",
     "ServedHybridDataset",
     "SourceTableDataset",
     "SparseMatrixDataset",

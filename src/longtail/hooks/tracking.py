@@ -5,6 +5,7 @@ kedro-mlflow configures the store and opens and closes the runs; ``longtail.trac
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
+import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -19,9 +21,11 @@ from kedro.pipeline import Pipeline
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from longtail.errors import UserError
 from longtail.private_interfaces import experiment_id_of, mlflow_client_of
 from longtail.runs.records import RunRecords
 from longtail.tracking.descriptions import name_of_data, run_name
+from longtail.tracking.experiment_page import set_view
 from longtail.tracking.store import opening, patient
 from longtail.tracking.tracked_run import TrackedRun, TrackingParameters
 
@@ -64,11 +68,14 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
 
     Attributes:
         tracked: false once MLflow has failed in this run.
+        opened: whether this run has an MLflow run.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.tracked = True
+        self.opened = False
+        self._is_running = False
         self._data_name = ""
         self._parameters = TrackingParameters()
         self._records = RunRecords(Path())
@@ -82,7 +89,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Configure MLflow and remember which data the run is about."""
-        self.tracked = True
+        self.end_interrupted()
+        self.tracked, self.opened = True, False
         settings = context.config_loader["globals"]
         self._data_name = name_of_data(settings)
         self._records = RunRecords(context.project_path / settings["data_root"])
@@ -121,8 +129,16 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
         os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = str(self._parameters.system_metrics)
         with opening(str(self.mlflow_config.server.mlflow_tracking_uri)):
             super().before_pipeline_run(run_params, pipeline, catalog)
+        self.opened = self._is_running = True
+        # Called before MLflow's own function, which marks a run that is open as finished.
+        atexit.register(self.end_interrupted)
         logger.info("MLflow run '%s'", name)
         self._tracked_run.start(self._data_name, run_params, pipeline, catalog)
+        primary_k, baseline = (
+            catalog[f"params:evaluation.{name}"].load() for name in ("primary_k", "baseline")
+        )
+        client = patient(mlflow_client_of(self.mlflow_config))
+        set_view(client, experiment_id_of(self.mlflow_config), primary_k, baseline)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
@@ -134,6 +150,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
 
     @tolerate_mlflow_errors
     def _finish(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        # The results are complete; an error in what follows does not make the run one that was cut.
+        self._is_running = False
         try:
             self._tracked_run.finish(run_params, pipeline, catalog, self._records, self._parameters)
         finally:
@@ -153,5 +171,29 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
 
     @tolerate_mlflow_errors
     def _fail(self, error: Exception, *run: Any) -> None:
-        self._tracked_run.log(tags={"error": str(error)})
-        super().on_pipeline_error(error, *run)
+        self._is_running = False
+        try:
+            self._tracked_run.fail(sentence_of(error))
+        finally:
+            super().on_pipeline_error(error, *run)
+
+    def end_interrupted(self) -> None:
+        """Mark a run as killed that has neither finished nor failed, as after Ctrl-C."""
+        if not self._is_running:
+            return
+        self._is_running = False
+        self._end_as_killed()
+
+    @tolerate_mlflow_errors
+    def _end_as_killed(self) -> None:
+        mlflow.end_run("KILLED")
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return the sentence for the user that an error holds or was raised from, else its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__

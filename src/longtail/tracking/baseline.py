@@ -12,7 +12,7 @@ from longtail.errors import UserError
 BASELINE = "longtail.baseline"
 COMPARED_WITH = "compared_with"
 DIFFERENCE = "difference."
-RANKING_QUALITY = re.compile(r"[^.]+\.(ndcg|recall)_at_\d+(\.[^.]+)?")
+RANKING_QUALITY = re.compile(r"hybrid\.(ndcg|recall)_at_\d+(\.[^.]+)?")
 
 
 def mark_baseline(client: MlflowClient, run_id: str) -> Run:
@@ -44,7 +44,7 @@ def _data_and_protocol(run: Run) -> tuple[str, str]:
 
 
 def differences(client: MlflowClient, run: Run) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a run's ranking quality minus that of its baseline, and which run that is, as tags.
+    """Return the hybrid's quality minus that of the baseline run, and which run that is, as tags.
 
     NDCG and recall, overall and for one group of items or of users. Both are empty if no run of the
     same data set and protocol is marked, or if this run is the baseline.

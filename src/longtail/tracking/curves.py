@@ -1,16 +1,20 @@
-"""Training curves of fitted models as MLflow metrics by step."""
+"""Training curves of fitted models as MLflow metrics by step, in a child run for each model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from time import time
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
+from mlflow.tracking import MlflowClient
 from safetensors import safe_open
 
 from longtail.runs.versions import saved_files
+from longtail.tracking.requests import batches
+from longtail.tracking.trials import create_child
 
 CURVE = "curve."
 
@@ -36,6 +40,28 @@ def saved_curves(pipeline: Pipeline, catalog: DataCatalog) -> list[Metric]:
         for name, values in curves.items()
         for step, value in enumerate(values)
     ]
+
+
+def log_curves(client: MlflowClient, run: Run, curves: Iterable[Metric]) -> None:
+    """Log the curves as ``<metric>`` in one finished child run per model, ``<model> training``.
+
+    Equal names of metrics let MLflow draw the curves of several models in one chart.
+
+    Args:
+        client: of the store.
+        run: the run that fitted the models.
+        curves: as ``saved_curves`` returns them.
+    """
+    by_model: dict[str, list[Metric]] = {}
+    for point in curves:
+        model, _, name = point.key.partition(".")
+        metric = Metric(name, point.value, point.timestamp, point.step)
+        by_model.setdefault(model, []).append(metric)
+    for model, points in by_model.items():
+        child = create_child(client, run, model, f"{model} training")
+        for batch in batches(points):
+            client.log_batch(child, metrics=batch)
+        client.set_terminated(child)
 
 
 def curves_in(path: Path) -> dict[str, list[float]]:

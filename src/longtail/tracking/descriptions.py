@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,19 +37,27 @@ def run_name(
     session_id: str,
     runtime_params: Mapping[str, Any] | None = None,
 ) -> str:
-    """Name a run by its data, pipelines, parameters given at run time and start (UTC)."""
-    moment = session_id[:19].replace("T", " ").replace(".", ":")
-    given = [f"{name}={as_text(value)}" for name, value in flatten(runtime_params or {}).items()]
-    if len(given) > MAX_NAMED_PARAMETERS:
-        given = [*given[:MAX_NAMED_PARAMETERS], "..."]
-    return " ".join([data_name, "+".join(pipeline_names), *given, moment])[:MAX_NAME_LENGTH]
+    """Name a run by what tells it from others, first what does so best, as columns are narrow.
+
+    These are the parameters given at run time, the pipelines, the start (UTC) and the data.
+    """
+    given = flatten(runtime_params or {})
+    short = Counter(name.rpartition(".")[2] for name in given)
+    parts = [
+        f"{leaf if short[leaf := name.rpartition('.')[2]] == 1 else name}={as_text(value)}"
+        for name, value in given.items()
+    ]
+    if len(parts) > MAX_NAMED_PARAMETERS:
+        parts = [*parts[:MAX_NAMED_PARAMETERS], "..."]
+    moment = session_id[5:19].replace("T", " ").replace(".", ":")
+    return " ".join([*parts, "+".join(sorted(pipeline_names)), moment, data_name])[:MAX_NAME_LENGTH]
 
 
 def kedro_command(run_params: Mapping[str, Any]) -> str:
     """Return the command that starts the same run."""
     options = {
         "env": run_params["env"],
-        "pipelines": ",".join(run_params["pipeline_names"] or ()),
+        "pipelines": ",".join(sorted(run_params["pipeline_names"] or ())),
         "nodes": ",".join(run_params["node_names"] or ()),
         "from-nodes": ",".join(run_params["from_nodes"] or ()),
         "to-nodes": ",".join(run_params["to_nodes"] or ()),

@@ -14,14 +14,18 @@ from pydantic import BaseModel
 
 from longtail.runs.versions import is_parameter
 
-UPSTREAM = "upstream."
+SET = "parameters.set"
+INHERITED = "parameters.inherited"
 MAX_PARAMETER_LENGTH = 6000
 
 
 def tracked_parameters(
     pipeline: Pipeline, catalog: DataCatalog, upstream: Mapping[str, set[str]]
-) -> dict[str, str]:
-    """Return the parameters of a run and, as ``upstream.<name>``, those of its inputs.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the parameters behind a run's results, and as tags where they come from.
+
+    A parameter has one name, whether the run's nodes take it or the runs that made the inputs did:
+    runs can be compared. Several inherited values are joined by ``|``.
 
     Args:
         pipeline: what runs.
@@ -29,7 +33,12 @@ def tracked_parameters(
         upstream: parameters of the runs that made the inputs, with all their values.
     """
     own = {name: as_text(value) for name, value in used_parameters(pipeline, catalog).items()}
-    return own | inherited(upstream, own)
+    inherited = {
+        name: " | ".join(sorted(values)) for name, values in upstream.items() if name not in own
+    }
+    names = {name.removeprefix("params:") for name in pipeline.inputs() if is_parameter(name)}
+    tags = {SET: sorted(names), INHERITED: sorted({name.split(".")[0] for name in inherited})}
+    return inherited | own, {name: ", ".join(groups) for name, groups in tags.items() if groups}
 
 
 def used_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
@@ -74,16 +83,8 @@ def upstream_parameters(runs: Iterable[Run]) -> dict[str, set[str]]:
     own: dict[str, set[str]] = {}
     further: dict[str, set[str]] = {}
     for run in runs:
+        groups = run.data.tags.get(SET, "").split(", ")
         for name, value in run.data.params.items():
-            values = further if name.startswith(UPSTREAM) else own
-            values.setdefault(name.removeprefix(UPSTREAM), set()).add(value)
+            taken = name in groups or any(name.startswith(f"{group}.") for group in groups)
+            (own if taken else further).setdefault(name, set()).add(value)
     return further | own
-
-
-def inherited(upstream: Mapping[str, set[str]], own: Mapping[str, str]) -> dict[str, str]:
-    """Name inherited parameters ``upstream.<name>``; several values are joined by ``|``."""
-    return {
-        f"{UPSTREAM}{name}": " | ".join(sorted(values))
-        for name, values in upstream.items()
-        if name not in own
-    }

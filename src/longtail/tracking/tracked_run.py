@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -22,14 +22,15 @@ from longtail.runs.lineage import LINEAGE_FILE, code_revision, lineage_of
 from longtail.runs.records import RunRecords, has_ended, this_process
 from longtail.runs.versions import input_versions, pin_newest_complete
 from longtail.tracking.baseline import differences
-from longtail.tracking.curves import saved_curves
+from longtail.tracking.curves import log_curves, saved_curves
 from longtail.tracking.descriptions import (
     dataset_inputs,
     kedro_command,
     rejection_tags,
     split_tags,
 )
-from longtail.tracking.metrics import saved_artifacts, saved_metrics
+from longtail.tracking.figures_page import PAGE, figures_page
+from longtail.tracking.metrics import COLUMNS, saved_artifacts, saved_figures, saved_metrics
 from longtail.tracking.model_registry import (
     CHAMPION,
     ITEM_KNN,
@@ -44,11 +45,11 @@ from longtail.tracking.model_registry import (
 )
 from longtail.tracking.parameters import (
     as_text,
-    flatten,
     runs_of_versions,
     tracked_parameters,
     upstream_parameters,
 )
+from longtail.tracking.requests import batches
 from longtail.tracking.trials import log_trials, saved_trials
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PROCESS = "process"
-BATCH_SIZE = 100
-
-Entry = TypeVar("Entry")
+ERROR = "error"
+DESCRIPTION = "mlflow.note.content"
+METRICS_TABLE = "metrics.json"
 
 
 class TrackingParameters(BaseModel):
@@ -103,15 +104,15 @@ class TrackedRun:
             "dataset": data_name,
             PROCESS: this_process(),
             "env": run_params["env"] or "local",
-            "pipelines": "+".join(run_params["pipeline_names"] or ["all"]),
+            "pipelines": "+".join(sorted(run_params["pipeline_names"] or ["all"])),
             "kedro_command": kedro_command(run_params),
             **{f"in.{name}": version for name, version in inputs.items()},
             **code_revision(Path(run_params["project_path"])),
         }
         self._end_killed_runs()
         makers = runs_of_versions(self._client, self._experiment_id, inputs)
-        parameters = tracked_parameters(pipeline, catalog, upstream_parameters(makers))
-        self.log(params=parameters, tags=tags)
+        parameters, sources = tracked_parameters(pipeline, catalog, upstream_parameters(makers))
+        self.log(params=parameters, tags=tags | sources)
         self._client.log_inputs(self._run_id, datasets=dataset_inputs(inputs, pipeline, catalog))
 
     def _end_killed_runs(self) -> None:
@@ -139,10 +140,15 @@ class TrackedRun:
             parameters: what is tracked.
         """
         version = run_params["run_id"]
-        metrics = saved_metrics(pipeline, catalog) | _costs(version, records)
+        metrics, table = saved_metrics(pipeline, catalog, _costs(version, records))
         self.log(
             metrics=metrics, tags=split_tags(pipeline, catalog) | rejection_tags(pipeline, catalog)
         )
+        if table:
+            columns = {name: [row[name] for row in table] for name in COLUMNS}
+            self._client.log_table(self._run_id, columns, METRICS_TABLE)
+        if figures := saved_figures(pipeline, catalog):
+            self._client.log_text(self._run_id, figures_page(version, figures), PAGE)
         for path in saved_artifacts(pipeline, catalog):
             self._client.log_artifact(self._run_id, str(path))
         reused = _reused(version, records)
@@ -150,10 +156,9 @@ class TrackedRun:
         self._client.log_dict(self._run_id, lineage, LINEAGE_FILE)
         ran = Pipeline([node for node in pipeline.nodes if node.name not in reused])
         self._log_differences()
-        for batch in batches(saved_curves(ran, catalog)):
-            self._client.log_batch(self._run_id, metrics=batch)
+        run = self._client.get_run(self._run_id)
+        log_curves(self._client, run, saved_curves(ran, catalog))
         if parameters.log_trials:
-            run = self._client.get_run(self._run_id)
             log_trials(self._client, run, saved_trials(ran, catalog))
         if parameters.log_model and makes_hybrid(ran) and _is_first(catalog):
             self._register_hybrid(pipeline, catalog, records)
@@ -163,6 +168,10 @@ class TrackedRun:
     def end(self) -> None:
         """Mark the run as finished."""
         self._client.set_terminated(self._run_id)
+
+    def fail(self, sentence: str) -> None:
+        """Log why the run failed, as a tag and as the description that the run's page shows."""
+        self.log(tags={ERROR: sentence, DESCRIPTION: sentence})
 
     def _log_differences(self) -> None:
         """Log how the run differs from the baseline of its data set and protocol."""
@@ -241,10 +250,10 @@ def _is_first(catalog: DataCatalog) -> bool:
     return RepeatParameters.model_validate(catalog["params:repeat"].load()).is_first
 
 
-def _costs(version: str, records: RunRecords) -> dict[str, float]:
+def _costs(version: str, records: RunRecords) -> dict[str, dict[str, float]]:
     """Return what the models of a run cost, also those taken from earlier runs."""
     record = records.read(version)
-    return flatten({} if record is None else by_model(record.costs))
+    return {} if record is None else by_model(record.costs)
 
 
 def _reused(version: str, records: RunRecords) -> dict[str, str]:
@@ -261,8 +270,3 @@ def _reused(version: str, records: RunRecords) -> dict[str, str]:
         for name, origin in origins.items()
         if origin is not None and origin.status == "complete"
     }
-
-
-def batches(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Cut a sequence into parts that MLflow takes in one request."""
-    return (entries[i : i + BATCH_SIZE] for i in range(0, len(entries), BATCH_SIZE))

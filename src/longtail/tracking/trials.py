@@ -15,7 +15,7 @@ from longtail.runs.versions import saved_files
 
 TRIALS = "_trials"
 PARENT = "mlflow.parentRunId"
-# Tags that trials share with their run, so that the same filters find them.
+# Tags that child runs share with their run, so that the same filters find them.
 SHARED_TAGS = ("dataset", "env", "protocol")
 
 
@@ -27,22 +27,24 @@ def log_trials(client: MlflowClient, run: Run, trials: Mapping[str, list[dict[st
         run: the run that tuned.
         trials: records with "trial", "parameters" and numbers, by model.
     """
-    shared = {name: run.data.tags[name] for name in SHARED_TAGS if name in run.data.tags}
     now = int(time() * 1000)
     for model, records in trials.items():
         for record in records:
-            tags = shared | {
-                PARENT: run.info.run_id,
-                "mlflow.runName": f"{model} trial {record['trial']}",
-                "model": model,
-            }
-            child = client.create_run(run.info.experiment_id, run.info.start_time, tags)
+            child = create_child(client, run, model, f"{model} trial {record['trial']}")
             client.log_batch(
-                child.info.run_id,
+                child,
                 metrics=[Metric(name, value, now, 0) for name, value in _numbers(record)],
                 params=[Param(name, str(value)) for name, value in record["parameters"].items()],
             )
-            client.set_terminated(child.info.run_id)
+            client.set_terminated(child)
+
+
+def create_child(client: MlflowClient, run: Run, model: str, name: str) -> str:
+    """Create a child run about one model, with the tags that filters need; return its id."""
+    shared = {name: run.data.tags[name] for name in SHARED_TAGS if name in run.data.tags}
+    tags = shared | {PARENT: run.info.run_id, "mlflow.runName": name, "model": model}
+    child = client.create_run(run.info.experiment_id, run.info.start_time, tags)
+    return str(child.info.run_id)
 
 
 def _numbers(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
