@@ -1,15 +1,18 @@
 PYTHON ?= python3
-# The environment that `make viz` and `make report` show and `make serve` serves.
+# The environment that viz, report and notebooks show, and serve serves.
 ENV ?= demo
 PORT ?= 5001
 # A model of MLflow; by default the champion of the environment's data set, else the newest version.
 MODEL ?=
+# Runs that `make clean-runs` keeps.
+KEEP ?= 5
+YES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz report serve lock clean
+.PHONY: help install demo data test spark-test fuzz-test kill-test concurrency-test disk-test lint docs mlflow viz report notebooks serve clean-runs lock clean
 
 help:  ## show the targets
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +34,7 @@ demo: data  ## run every pipeline on MovieLens 100K and show the leaderboard
 	@echo "  make report    the evaluation on one page"
 	@echo "  make mlflow    parameters and metrics of every run, side by side"
 	@echo "  make viz       the graph, with previews of tables and plots"
-	@echo "  notebooks/     the data, the models compared, one user followed"
+	@echo "  make notebooks the data, the models compared, one user followed"
 
 # Tests run in parallel: threads of the libraries would oversubscribe the processors.
 test: $(READY)  ## run the tests
@@ -68,11 +71,18 @@ mlflow: $(READY)  ## open the runs in MLflow
 viz: $(READY)  ## open the graph in Kedro-Viz, of ENV (by default demo)
 	@LONGTAIL_VIEWING=1 KEDRO_ENV=$(ENV) PYTHONWARNINGS="ignore:ORJSONResponse is deprecated" $(BIN)/kedro viz run --env $(ENV)
 
+notebooks: $(READY)  ## open the notebooks in JupyterLab, of ENV (by default demo)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[notebooks]"
+	@KEDRO_ENV=$(ENV) $(BIN)/jupyter lab notebooks
+
 serve: $(READY)  ## serve the hybrid of ENV over HTTP: PORT=5001, MODEL= another version
 	@$(BIN)/kedro serve --env $(ENV) --port $(PORT) $(if $(MODEL),--model $(MODEL))
 
 report: $(READY)  ## open the report of ENV (by default demo) in a browser
 	@$(BIN)/kedro report --env $(ENV)
+
+clean-runs: $(READY)  ## list versions of ENV older than the newest KEEP=5 runs; YES=1 removes them
+	@$(BIN)/kedro clean-runs --env $(ENV) --keep $(KEEP) $(if $(YES),--yes)
 
 install: $(READY)  ## install into .venv
 

@@ -10,17 +10,22 @@ import re
 import signal
 import sys
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io.core import VersionNotFoundError
+from kedro.utils import find_kedro_project
 from kedro.validation.exceptions import DataValidationError
 
 from longtail.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.group(name="longtail")
@@ -95,10 +100,76 @@ def _log_refusal(options: Mapping[str, Any], message: str) -> None:
         log_refusal(loader["mlflow"], data_name, env, pipelines, given, message)
 
 
-@cli.command(name="run", params=[*kedro_run.params, ONLY_CHANGED], help=kedro_run.help)
+def split_parameters(value: str | dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the option --params; commas in brackets and quotes are values.
+
+    Raises:
+        click.BadParameter: with an example.
+    """
+    from omegaconf import OmegaConf  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+    from yaml import YAMLError  # noqa: PLC0415
+
+    if isinstance(value, dict):
+        return value
+    # A quote opens a text at the beginning of a value only: an apostrophe stays one.
+    whole = r"""(?:=\s*'[^']*'|=\s*"[^"]*"|\[[^\]]*\]|\{[^}]*\}|[^,])+"""
+    entries = [entry.strip() for entry in re.findall(whole, value)]
+    try:
+        if not all(name.strip() and sign for name, sign, _ in (e.partition("=") for e in entries)):
+            raise ValueError
+        container = OmegaConf.to_container(OmegaConf.from_dotlist(entries))
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise click.BadParameter(
+            f"{value} is not a list of name=value pairs separated by commas. Put lists into"
+            " brackets and all into quotes: --params='evaluation.ks=[10,20],tuning.trials=5'."
+        ) from error
+    assert isinstance(container, dict)
+    return {str(name): entry for name, entry in container.items()}
+
+
+def _existing_environment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse an environment that does not exist."""
+    folder = (find_kedro_project(Path.cwd()) or PROJECT_ROOT) / "conf"
+    if value and not (folder / value).is_dir():
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise click.BadParameter(f"There is no environment '{value}': {_nearest(value, known)}")
+    return value
+
+
+def _existing_pipelines(context: click.Context, names: Sequence[str]) -> None:
+    """Refuse pipelines that do not exist; their packages have the names of the pipelines."""
+    folder = Path(__file__).parent / "pipelines"
+    known = sorted(path.parent.name for path in folder.glob("*/pipeline.py"))
+    for name in names:
+        if name not in (*known, "__default__"):
+            sentence = f"There is no pipeline '{name}': {_nearest(name, known)}"
+            raise click.UsageError(sentence, context)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+
+
+def _checked(option: click.Parameter) -> click.Parameter:
+    """Return an option of Kedro's own command with the checks of this project."""
+    option = copy(option)
+    if option.name == "params":
+        option.callback = lambda _, __, value: split_parameters(value)
+    elif option.name == "env":
+        option.callback = _existing_environment
+    return option
+
+
+OPTIONS = [_checked(option) for option in kedro_run.params]
+
+
+@cli.command(name="run", params=[*OPTIONS, ONLY_CHANGED], help=kedro_run.help)
 @errors_as_sentences()
 def run(only_changed: bool, **options: Any) -> Any:
     """Run the pipelines with the options of Kedro's own command."""
+    _existing_pipelines(click.get_current_context(), options["pipelines"] or ())
     if only_changed:
         if options["runner"] or options["only_missing_outputs"]:
             raise click.UsageError(
@@ -111,9 +182,13 @@ def run(only_changed: bool, **options: Any) -> Any:
 
 
 ENVIRONMENT = click.option(
-    "--env", "-e", default=None, help="Environment of the configuration, by default `local`."
+    "--env",
+    "-e",
+    default=None,
+    callback=_existing_environment,
+    help="Environment of the configuration, by default `local`.",
 )
-OF_EVERY_RUN = [option for option in kedro_run.params if option.name in ("pipelines", "params")]
+OF_EVERY_RUN = [option for option in OPTIONS if option.name in ("pipelines", "params")]
 
 
 @cli.command(name="repeat", params=OF_EVERY_RUN)
@@ -138,6 +213,7 @@ def repeat(
     env: str | None, origins: int, seeds: int, pipelines: list[str], params: dict[str, Any]
 ) -> None:
     """Run the pipelines for each origin and seed, and show the spread of the results."""
+    _existing_pipelines(click.get_current_context(), pipelines or ())
     from longtail.repeats import run_repeats  # noqa: PLC0415
 
     with refusals_in_mlflow({"env": env, "pipelines": pipelines, "params": params}):
@@ -196,7 +272,9 @@ def leaderboard(env: str | None, costs: bool) -> None:
         print_costs(rows, found, parameters.primary_k)
     else:
         headlines = catalog.load("headlines")
-        print_leaderboard(rows, headlines, parameters.primary_k, parameters.baseline)
+        print_leaderboard(
+            rows, headlines, parameters.primary_k, parameters.baseline, parameters.relevance
+        )
 
 
 @cli.command(name="report")
@@ -244,6 +322,89 @@ def data_profile(env: str | None) -> None:
         raise click.ClickException(f"There is no profile yet: run `{wanted}` first.")
     check_intact(["data_profile"], catalog, records, env or "")
     print_profile(catalog.load("data_profile"))
+
+
+@cli.command(name="new-data")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@errors_as_sentences()
+def new_data(name: str, folder: Path) -> None:
+    """Make the environment NAME for the data in FOLDER, and say what is understood of them.
+
+    FOLDER holds the files interactions and items, as CSV or Parquet. No dataset is written.
+    """
+    from longtail.new_data import make_environment  # noqa: PLC0415
+
+    made = make_environment(name, folder)
+    click.echo(f"Wrote {made}.")
+    _show_data(name)
+
+
+@cli.command(name="check-data")
+@ENVIRONMENT
+@errors_as_sentences()
+def check_data(env: str | None) -> None:
+    """Say what is understood of an environment's data; no dataset is written."""
+    _show_data(env)
+
+
+def _show_data(env: str | None) -> None:
+    from longtail.new_data import say_what_is_understood  # noqa: PLC0415
+    from longtail.runs.input_checks import command  # noqa: PLC0415
+
+    option = f" --env={env}" if env else ""
+    try:
+        say_what_is_understood(env, click.echo)
+    except Exception as error:
+        if (sentence := user_message(error)) is None:
+            raise
+        again = f"Look again with `kedro check-data{option}`."
+        raise click.ClickException(f"{sentence}\n{again}") from error
+    click.echo("Lines with a question mark are doubts; each names the parameter that settles it:")
+    click.echo(f"  kedro check-data{option}   reads the files again")
+    click.echo(f"  {command([], env or '')}   fits and compares the models")
+
+
+@cli.command(name="clean-runs")
+@ENVIRONMENT
+@click.option(
+    "--keep", required=True, type=click.IntRange(min=1), help="Number of complete runs to keep."
+)
+@click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
+@errors_as_sentences()
+def clean_runs(env: str | None, keep: int, yes: bool) -> None:
+    """List old versions of an environment's datasets and MLflow artifacts, or remove them.
+
+    Kept: the newest complete runs, runs that go on, the newest version of each dataset, the runs of
+    the models that are served, and all versions that these were made from. Parameters and metrics
+    in MLflow stay in any case.
+    """
+    from longtail.project import data_root, mlflow_client  # noqa: PLC0415
+    from longtail.runs.old_versions import old_versions, remove  # noqa: PLC0415
+    from longtail.runs.records import RunRecords  # noqa: PLC0415
+    from longtail.tracking.old_artifacts import (  # noqa: PLC0415
+        remove_artifacts,
+        tracked_runs,
+        versions_of_models,
+    )
+
+    client, root = mlflow_client(env), data_root(env)
+    old = old_versions(root, RunRecords(root), keep, versions_of_models(client))
+    tracked = tracked_runs(client, old.versions)
+    for version in old.versions:
+        click.echo(f"  {version}")
+    what = (
+        f"{len(old.versions)} runs: {len(old.folders)} files of {old.size / 1e6:,.0f} MB below"
+        f" {root}, and the artifacts of {len(tracked)} MLflow runs"
+    )
+    if not yes:
+        click.echo(f"Can be removed: {what}. {old.kept} runs stay.")
+        click.echo("Nothing was removed: add --yes (with make: YES=1) to remove them.")
+        return
+    for run in tracked:
+        remove_artifacts(client, run)
+    remove(old, root)
+    click.echo(f"Removed {what}. {old.kept} runs stay.")
 
 
 @cli.command(name="reproduce")

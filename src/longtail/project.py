@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -40,12 +42,27 @@ def open_project(
     data_root: str = context.config_loader["globals"]["data_root"]
     records = RunRecords(settings.PROJECT_ROOT / data_root)
     pin_newest_complete(names - set(load_versions or {}), catalog, records)
+    _name_tables(names, catalog)
     return catalog, records
+
+
+def _name_tables(names: Iterable[str], catalog: DataCatalog) -> None:
+    """Let ``catalog.load("items")`` load what "items@pandas" does."""
+    for name in names:
+        plain, _, kind = name.partition("@")
+        if kind == "pandas" and plain not in catalog:
+            catalog[plain] = catalog[name]
 
 
 def data_name(env: str | None = None) -> str:
     """Return the name of an environment's data set: that of the folder of its files."""
     return name_of_data(_context(env).config_loader["globals"])
+
+
+def data_root(env: str | None = None) -> Path:
+    """Return the folder that holds all that an environment's runs write."""
+    folder: str = _context(env).config_loader["globals"]["data_root"]
+    return settings.PROJECT_ROOT / folder
 
 
 def mlflow_client(env: str | None = None) -> MlflowClient:

@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -229,3 +230,24 @@ def test_every_output_has_a_versioned_entry_in_the_reporting_layer() -> None:
     for entry in entries.values():
         assert entry["versioned"] is True
         assert entry["metadata"]["kedro-viz"]["layer"] == "reporting"
+
+
+def test_only_named_events_are_relevant_where_the_parameter_says_so(tables: dict[str, Any]) -> None:
+    test = tables["test_interactions"]
+    bought = test["user_id"].isin(["u00", "u01"]) & ~test.duplicated("user_id")
+    events = test.assign(event_type="view", weight=1.0)
+    events.loc[bought, "event_type"] = "purchase"
+    lists = pd.DataFrame(
+        {"user_id": test["user_id"], "item_id": test["item_id"], "rank": 0, "score": 0.0}
+    )
+    lists["rank"] = lists.groupby("user_id").cumcount() + 1
+    parameters = PARAMETERS.model_copy(update={"relevant_events": ("purchase",)})
+    per_user, *_ = nodes.evaluate_models(
+        parameters, **tables, interactions=ibis.memtable(events), als=lists
+    )
+    # The bought item stands first of four: recall and NDCG are perfect for these two users alone.
+    overall = per_user[per_user["item_group"] == "all"]
+    assert set(overall["user_id"]) == {"u00", "u01"}
+    assert set(overall["ndcg"]) == set(overall["recall"]) == {1.0}
+    assert "purchase" in parameters.relevance
+    assert not PARAMETERS.relevance

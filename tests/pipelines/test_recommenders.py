@@ -104,7 +104,7 @@ def test_an_unknown_model_is_named_before_anything_runs() -> None:
 def test_a_setting_that_a_model_does_not_have_is_named_before_anything_runs() -> None:
     with pytest.raises(ValidationError, match=r"settings\.als\.rank: .* als has factors"):
         RecommenderParameters(fitted=("als",), settings={"als": {"rank": 8}})
-    with pytest.raises(ValidationError, match=r"settings\.als\.factors: Input should"):
+    with pytest.raises(ValidationError, match=r"settings\.als\.factors: it must be at least 1"):
         RecommenderParameters(fitted=("als",), settings={"als": {"factors": 0}})
 
 

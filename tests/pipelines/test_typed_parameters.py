@@ -35,11 +35,10 @@ def test_the_base_parameters_are_valid() -> None:
 
 def test_wrong_parameters_are_named() -> None:
     assert message_of({"tuning": {"trials": 0}}) == (
-        "Parameter tuning.trials = 0 is not valid: input should be greater than or equal to 1."
+        "Parameter tuning.trials = 0 is not valid: it must be at least 1."
     )
     assert message_of({"tuning": {"trials": "x", "seeed": 3}}) == (
-        "Parameter tuning.trials = 'x' is not valid: input should be a valid integer, "
-        "unable to parse string as an integer.\n"
+        "Parameter tuning.trials = 'x' is not valid: it must be a whole number.\n"
         "There is no parameter tuning.seeed: did you mean seed."
     )
 
@@ -52,8 +51,11 @@ def test_wrong_parameters_are_named() -> None:
             {"item_encoding": {"encoder": {"dimension": 5}}},
             "There is no parameter item_encoding.encoder.dimension: did you mean dimensions.",
         ),
-        ({"tuning": 5}, "Parameter tuning = 5 is not valid: input should be a valid dictionary"),
-        ({"hybrid": None}, "Parameter hybrid = None is not valid: input should be"),
+        ({"tuning": 5}, "Parameter tuning = 5 is not valid: it must be a group of parameters"),
+        (
+            {"hybrid": None},
+            "Parameter hybrid = None is not valid: it must be a group of parameters",
+        ),
         ({"recommendation_length": "abc"}, "Parameter recommendation_length = 'abc' is not valid"),
         ({"hybrid": {"sources": []}}, "Parameter hybrid.sources = [] is not valid"),
         (

@@ -22,14 +22,14 @@ def test_maker_is_found_through_transcoding() -> None:
 def test_message_names_datasets_and_command() -> None:
     one = missing_inputs_message({"items@pandas": "cleaning"}, registered())
     assert (
-        one == "The dataset 'items' does not exist yet. Run `kedro run --pipelines=cleaning` first."
+        one == "Run `kedro run --pipelines=cleaning` first: the dataset 'items' does not exist yet."
     )
     several = missing_inputs_message(
         {"vectors": "encoding", "items@pandas": "cleaning"}, registered()
     )
     assert several == (
-        "The datasets 'items', 'vectors' do not exist yet. "
-        "Run `kedro run --pipelines=cleaning,encoding` first."
+        "Run `kedro run --pipelines=cleaning,encoding` first: "
+        "the datasets 'items', 'vectors' do not exist yet."
     )
 
 

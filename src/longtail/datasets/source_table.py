@@ -1,5 +1,6 @@
 """The two input tables, read as text by an Ibis backend and versioned by their content."""
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,10 +24,13 @@ from longtail.datasets.source_checks import (
 from longtail.datasets.source_files import SourceError, SourceFiles, find_source, unreadable
 from longtail.private_interfaces import TablePreview
 
+logger = logging.getLogger(__name__)
+
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 VERSION_LENGTH = 16
 LIST_SEPARATOR = "|"
 """Joins the elements of a Parquet list, such as the categories of an item."""
+SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _PART = "__part__"
 
 
@@ -99,7 +103,24 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
             check_parquet(source, self.connection.name)
         else:
             check_csv(source, separator_of(source.parts[0], self._separator))
+        logger.info("%s", self.describe())
         return self._read(source)
+
+    def describe(self) -> str:
+        """Return one sentence on the file: its kind, parts, encoding and separator.
+
+        Raises:
+            SourceError: When the file is missing or has no readable column names.
+        """
+        source = self._find()
+        parts = f", {len(source.parts)} parts" if source.is_folder else ""
+        if source.suffix == ".parquet":
+            return f"{source.path}: Parquet{parts}."
+        separator = separator_of(source.parts[0], self._separator)
+        csv_header(source.parts[0], separator)
+        kind = "gzipped CSV" if source.suffix == ".csv.gz" else "CSV"
+        named = SEPARATOR_NAMES.get(separator, f"'{separator}'")
+        return f"{source.path}: {kind}{parts}, UTF-8, fields separated by {named}."
 
     def save(self, data: ir.Table) -> NoReturn:  # noqa: ARG002
         """Refuse: the input files are never written."""

@@ -15,6 +15,7 @@ from longtail.hybrid.parameters import HybridParameters
 from longtail.pipelines.behaviour_cleaning.params import BehaviourCleaningParameters
 from longtail.pipelines.deploy.params import DeploymentParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
+from longtail.pipelines.invalid_values import reason_of
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.language_study.params import AugmentationStudyParameters
 from longtail.pipelines.recommenders.params import RecommenderParameters
@@ -22,9 +23,6 @@ from longtail.pipelines.scoring.params import ScoringParameters
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
 from longtail.studies.judge import JudgeParameters
 from longtail.tuning.search import TuningParameters
-
-# What pydantic puts before the sentence of a validator of this project.
-OWN_SENTENCE = "Value error, "
 
 
 class Parameters(BaseModel):
@@ -73,12 +71,7 @@ def sentence_of(details: ErrorDetails, root: type[BaseModel]) -> str:
         return f"There is no parameter {name}{_hint(details['loc'], root)}."
     if details["type"] == "missing":
         return f"The parameter {name} is missing."
-    reason = details["msg"]
-    if reason.startswith(OWN_SENTENCE):
-        clause = reason.removeprefix(OWN_SENTENCE).rstrip(".")
-    else:
-        clause = f"{reason[0].lower()}{reason[1:]}"
-    return f"Parameter {name} = {details['input']!r} is not valid: {clause}."
+    return f"Parameter {name} = {details['input']!r} is not valid: {reason_of(details)}."
 
 
 def _hint(location: tuple[int | str, ...], root: type[BaseModel]) -> str:

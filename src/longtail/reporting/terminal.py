@@ -50,7 +50,9 @@ def leaderboard_table(leaderboard: Rows, k: int, baseline: str) -> Table:
     return table
 
 
-def print_leaderboard(leaderboard: Rows, headlines: Rows, k: int, baseline: str) -> None:
+def print_leaderboard(
+    leaderboard: Rows, headlines: Rows, k: int, baseline: str, relevance: str = ""
+) -> None:
     """Print the leaderboard, and below it the hybrid against its strongest rivals.
 
     Args:
@@ -58,8 +60,11 @@ def print_leaderboard(leaderboard: Rows, headlines: Rows, k: int, baseline: str)
         headlines: rows of the headlines.
         k: list length.
         baseline: the model that the ratios of the leaderboard refer to.
+        relevance: the sentence on what counts as relevant, "" for every positive event.
     """
-    _print(leaderboard_table(leaderboard, k, baseline))
+    table = leaderboard_table(leaderboard, k, baseline)
+    table.caption = relevance or None
+    _print(table)
     rows = [
         (str(row["against"]), f"{METRIC_NAMES[row['metric']]}, {row['measure']}", row)
         for row in headlines

@@ -209,7 +209,7 @@ def missing_inputs_message(
     names = ", ".join(missing[:MOST_NAMED]) + more
     subject, verb = ("dataset", "does") if len(missing) == 1 else ("datasets", "do")
     wanted = command(in_order(makers.values(), registered), env)
-    return f"The {subject} {names} {verb} not exist yet. Run `{wanted}` first."
+    return f"Run `{wanted}` first: the {subject} {names} {verb} not exist yet."
 
 
 def mixed_inputs_message(mixed: MixedInputs, env: str = "") -> str:

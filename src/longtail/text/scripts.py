@@ -46,6 +46,22 @@ def unreadable_words(tokenizer: Any, texts: Sequence[str]) -> tuple[float, list[
     return (len(found) / len(words) if words else 0.0), list(dict.fromkeys(found))[:3]
 
 
+def unread_in_words(model: str, share: float, words: Sequence[str]) -> str:
+    """Return the sentence on words that an encoder does not read, and what to do.
+
+    Args:
+        model: name of the encoder.
+        share: of the words.
+        words: examples.
+    """
+    return (
+        f"The encoder {model} does not read {100 * share:.0f} % of the words of the item texts, "
+        f"such as {', '.join(words)}: their vectors carry little information. Choose a model for "
+        "their language with item_encoding.encoder.model, for example "
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2."
+    )
+
+
 def _pieces(tokenizer: Any, words: list[str]) -> tuple[list[list[int]], int | None]:
     """Return the word pieces of each word, and the id of the unknown token, None without one."""
     if not words:

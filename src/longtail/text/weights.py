@@ -227,3 +227,26 @@ def hub_commit(model: str) -> str | None:
             if isinstance(found, str):
                 return Path(found).parent.name
     return None
+
+
+def tokenizer_file(model: str) -> Path | None:
+    """Return the tokenizer of a model parameter if it is on this machine, without its weights.
+
+    Args:
+        model: a local folder, a hub id, or ``package:<name>``.
+    """
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 heavy import
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    try:
+        location = resolve_model(model, "model")
+    except UserError:
+        return None
+    if Path(location).exists():
+        return next(iter(sorted(Path(location).rglob("tokenizer.json"))), None)
+    for repository in (location, f"sentence-transformers/{location}"):
+        with suppress(HFValidationError):
+            found = try_to_load_from_cache(repository, "tokenizer.json")
+            if isinstance(found, str):
+                return Path(found)
+    return None

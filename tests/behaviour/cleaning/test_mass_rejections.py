@@ -2,7 +2,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from longtail.behaviour.cleaning.mass_rejections import in_words, mass_rejections
+from longtail.behaviour.cleaning.mass_rejections import in_words, mass_rejections, nothing_left
 
 COLUMNS = ("user_id", "item_id", "rating", "timestamp", "price", "rule")
 
@@ -54,3 +54,30 @@ def test_few_rows_and_rules_that_were_asked_for_are_no_mass_rejection():
     assert not found("invalid_rating", "rating", ["NA"], rows=100)
     assert found("invalid_rating", "rating", ["NA"], rows=99)
     assert not found("below_min_rating", "rating", ["1"] * 9)
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "value", "expected"),
+    [
+        ("below_min_rating", "rating", "2", "behaviour_cleaning.min_rating is above"),
+        ("rejected_item", "item_id", "i1", "non_product_patterns"),
+        ("outside_k_core", "item_id", "i1", "behaviour_cleaning.k_core is too large"),
+        ("unparsable_timestamp", "timestamp", "31/12/2020", "timestamp_format"),
+        ("unknown_item", "item_id", "x", "The items file is incomplete"),
+    ],
+)
+def test_where_nothing_is_left_rule_values_and_what_is_read_are_named(
+    rule, column, value, expected
+):
+    frame = pd.DataFrame({"user_id": ["u1", "u2"], column: value, "rule": rule})
+    table = ibis.memtable(frame.reindex(columns=COLUMNS), schema=dict.fromkeys(COLUMNS, "string"))
+    report = {"rows_in": 2, "rejected_by_rule": {"other": 0, rule: 2}}
+    readable = {"timestamp": "Read are unix times.", "item_id": "Read are 'a', 'b'."}
+    said = nothing_left(table, report, file="interactions", readable=readable)
+    assert said.startswith("No interaction is left of the 2 rows of the interactions file")
+    assert f"{rule}: 100.0% of the interactions file (2 rows), for example '{value}'" in said
+    assert expected in said
+    # What would be read is not said of a rule that a parameter asks for.
+    is_asked_for = rule in ("below_min_rating", "rejected_item", "outside_k_core")
+    assert ("Read are" in said) is not is_asked_for
+    assert "belong" not in said

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from longtail.behaviour.cleaning.bots import BotDetection, bot_features, flag_bots
 from longtail.behaviour.cleaning.codes import decode
 from longtail.behaviour.cleaning.columns import is_blank, is_missing
+from longtail.behaviour.cleaning.decimal_signs import DecimalChoice
 from longtail.behaviour.cleaning.k_core import describe_cost, k_core
 from longtail.behaviour.cleaning.parsing import TimestampProfile
 from longtail.behaviour.cleaning.rules import Rule, first_rule
@@ -42,6 +43,7 @@ class InteractionSettings:
         missing_ids: texts, in lower case, that stand for a missing id.
         max_rejected_share: a rule that rejects a larger share of the rows is reported.
         min_group_size: values that fewer users have are not shown as examples.
+        decimal_sign: "auto" detects the decimal sign of each column; "point" or "comma" sets it.
     """
 
     timestamps: Literal["auto", "calendar", "ordinal"]
@@ -58,6 +60,7 @@ class InteractionSettings:
     max_rejected_share: float = 0.01
     min_group_size: int = 1
     timestamp_format: str | None = None
+    decimal_sign: DecimalChoice = "auto"
 
 
 def row_rules(

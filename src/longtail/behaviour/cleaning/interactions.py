@@ -1,11 +1,13 @@
 """Cleaning of the behaviour log."""
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 
 from longtail.behaviour.cleaning.codes import decode, number_rows
+from longtail.behaviour.cleaning.decimal_signs import decimal_signs
 from longtail.behaviour.cleaning.interaction_rules import (
     InteractionSettings,
     reject_bots,
@@ -13,7 +15,7 @@ from longtail.behaviour.cleaning.interaction_rules import (
     reject_repeats,
     row_rules,
 )
-from longtail.behaviour.cleaning.mass_rejections import in_words, mass_rejections
+from longtail.behaviour.cleaning.mass_rejections import mass_rejections, nothing_left
 from longtail.behaviour.cleaning.parsing import TimestampProfile, profile_timestamps
 from longtail.behaviour.cleaning.rules import add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.time_formats import parse_formatted, profile_formatted
@@ -29,6 +31,8 @@ from longtail.errors import UserError
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "event_type", "rating", "timestamp", "weight")
 INTERACTION_ORDER = ("user_id", "timestamp", "item_id", "event_type", "rating", "weight")
+
+SHOWN_IDS = 3
 
 
 class CleanInteractions(NamedTuple):
@@ -67,7 +71,9 @@ def clean_interactions(
     """
     profile, times = _profile(raw.timestamp, settings)
     items = number_rows(catalogue.rename(text="item_id"))
-    typed = type_columns(raw, items, profile, times)
+    signs = decimal_signs(raw, NUMBERS, settings.decimal_sign)
+    commas = [name for name, sign in signs.items() if sign == "comma"]
+    typed = type_columns(raw, items, profile, times, commas)
     rules = row_rules(typed, profile, settings)
     coded, codes = encode_rows(raw, typed.mutate(rule=first_rule(rules)), items)
     coded, bot_rules = reject_bots(coded, settings)
@@ -86,11 +92,14 @@ def clean_interactions(
         catalogue=catalogue,
     )
     if not report["rows_kept"]:
-        raise UserError(_nothing_left(report))
+        raise UserError(_nothing_left(as_read, report, catalogue, settings))
     events = _weigh_kept(coded, codes, settings.signals)
     report["event_types"] = _describe_event_types(events, codes)
     rejected = add_reason(as_read, rules).order_by(*RAW_COLUMNS, "rule")
     report["ratings"] = _describe_ratings(coded)
+    report["filled"] = _count_numbers(coded)
+    report["timestamps"] |= _span(coded, profile)
+    report["decimal_signs"] = signs
     varying = (*coded.columns, *(["weight"] if settings.signals else []))
     order = [name for name in INTERACTION_ORDER if name in varying]
     interactions = decode(events.select(*INTERACTION_COLUMNS), codes, order)
@@ -170,6 +179,27 @@ def _describe_ratings(coded: ir.Table) -> dict[str, Any]:
     return {"lowest": lowest, "highest": highest, "look_like_counts": is_count}
 
 
+def _count_numbers(coded: ir.Table) -> dict[str, int]:
+    """Return in how many kept rows each column of numbers holds one."""
+    kept = coded.filter(coded.rule.isnull())
+    present = [name for name in NUMBERS if name in coded.columns]
+    counts = dict.fromkeys(NUMBERS, 0)
+    if present:
+        found = kept.aggregate(**{name: kept[name].count() for name in present})
+        counts |= found.to_pyarrow().to_pylist()[0]
+    return counts
+
+
+def _span(coded: ir.Table, profile: TimestampProfile) -> dict[str, int | None]:
+    """Return the first and the last kept calendar time in unix seconds, None for other times."""
+    if profile.kind != "calendar":
+        return {"first": None, "last": None}
+    times = coded.filter(coded.rule.isnull()).timestamp
+    facts = times.as_table().aggregate(first=times.min(), last=times.max())
+    span: dict[str, int | None] = facts.to_pyarrow().to_pylist()[0]
+    return span
+
+
 def _describe(profile: TimestampProfile) -> dict[str, Any]:
     return {
         "kind": profile.kind,
@@ -178,14 +208,28 @@ def _describe(profile: TimestampProfile) -> dict[str, Any]:
     }
 
 
-def _nothing_left(report: dict[str, Any]) -> str:
-    counts = [f"{rule} {n}" for rule, n in report["rejected_by_rule"].items() if n]
-    causes = [in_words(finding, "interactions") for finding in report["mass_rejections"][:1]]
-    advice = causes or [
-        "Check that both files belong to the same data set and that the parameters of "
-        "behaviour_cleaning match them."
-    ]
-    return (
-        f"No interaction is left of the {report['rows_in']} rows of the interactions file "
-        f"(rejected: {', '.join(counts)}). {advice[0]}"
+def _nothing_left(
+    as_read: ir.Table, report: dict[str, Any], catalogue: ir.Table, settings: InteractionSettings
+) -> str:
+    known = catalogue.select("item_id").order_by("item_id").limit(SHOWN_IDS)
+    ids = ", ".join(f"'{text}'" for text in known.to_pyarrow()["item_id"].to_pylist())
+    first, last = (
+        f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+        for seconds in (settings.earliest, settings.latest)
+    )
+    times = settings.timestamp_format or "unix times, ISO 8601, dates as yyyymmdd and positions"
+    number = "Read are numbers such as 3 or 3.5."
+    readable = {
+        "user_id": "Read is any text that is not one of behaviour_cleaning.missing_ids.",
+        "item_id": f"Read are the ids of the items file, such as {ids}.",
+        "timestamp": f"Read are {times}, from {first} to {last}.",
+        **dict.fromkeys(NUMBERS, number),
+    }
+    return nothing_left(
+        as_read,
+        report,
+        file="interactions",
+        readable=readable,
+        min_users=settings.min_group_size,
+        catalogue=catalogue,
     )

@@ -7,7 +7,8 @@ import ibis
 import ibis.expr.types as ir
 
 from longtail.behaviour.cleaning.columns import is_blank, is_missing, stripped
-from longtail.behaviour.cleaning.mass_rejections import mass_rejections
+from longtail.behaviour.cleaning.decimal_signs import DecimalChoice, decimal_signs
+from longtail.behaviour.cleaning.mass_rejections import mass_rejections, nothing_left
 from longtail.behaviour.cleaning.parsing import parse_price
 from longtail.behaviour.cleaning.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.texts import clean_texts
@@ -28,12 +29,14 @@ class ItemSettings:
             of them matches anywhere in its id or title.
         missing_ids: texts, in lower case, that stand for a missing id.
         max_rejected_share: a rule that rejects a larger share of the rows is reported.
+        decimal_sign: "auto" detects the decimal sign of the prices; "point" or "comma" sets it.
     """
 
     clean_text: bool = True
     non_product_patterns: tuple[str, ...] = ()
     missing_ids: tuple[str, ...] = ()
     max_rejected_share: float = 0.01
+    decimal_sign: DecimalChoice = "auto"
 
 
 class CleanItems(NamedTuple):
@@ -66,6 +69,8 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
     Raises:
         UserError: if no item is left.
     """
+    sign = decimal_signs(raw, ["price"], settings.decimal_sign)["price"]
+    comma = sign == "comma"
     content = ibis.literal("|").join([raw[name].fill_null("") for name in ITEM_COLUMNS])
     # Of texts that are equal once joined, the lengths tell which field a separator belongs to.
     lengths = ibis.literal("|").join(
@@ -88,20 +93,21 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
     rejected = add_reason(classified.filter(classified.rule.notnull()), rules)
     report = count_rules(classified, rules)
     if not report["rows_kept"]:
-        counts = [f"{rule} {n}" for rule, n in report["rejected_by_rule"].items() if n]
-        raise UserError(
-            f"No item is left of the {report['rows_in']} rows of the items file (rejected: "
-            f"{', '.join(counts)}). Set the parameter "
-            "behaviour_cleaning.items_columns.item_id to the column that holds the ids, and check "
-            "the patterns of behaviour_cleaning.non_product_patterns."
-        )
-    described_items = report | {"mass_rejections": _mass_rejections(classified, report, settings)}
-    typed = _typed(kept)
+        readable = {
+            "item_id": "Set the parameter behaviour_cleaning.items_columns.item_id to the column "
+            "that holds the ids."
+        }
+        raise UserError(nothing_left(classified, report, file="items", readable=readable))
+    found = _mass_rejections(classified, report, settings, decimal_comma=comma)
+    typed = _typed(kept, decimal_comma=comma)
     items, changed = _clean_texts(typed) if settings.clean_text else (typed, {})
     return CleanItems(
         items.order_by("item_id"),
         rejected.order_by(*rejected.columns),
-        described_items | _describe(items, kept) | {"texts_cleaned": changed},
+        report
+        | {"mass_rejections": found}
+        | _describe(items, kept, decimal_comma=comma)
+        | {"texts_cleaned": changed, "decimal_signs": {"price": sign}},
         _catalogue(classified),
     )
 
@@ -131,10 +137,11 @@ def _rules(ranked: ir.Table, settings: ItemSettings) -> list[Rule]:
 
 
 def _mass_rejections(
-    classified: ir.Table, report: dict[str, Any], settings: ItemSettings
+    classified: ir.Table, report: dict[str, Any], settings: ItemSettings, *, decimal_comma: bool
 ) -> list[dict[str, Any]]:
     """Report unreadable prices like a rule, although their rows are kept."""
-    unreadable = ~is_blank(classified.price) & parse_price(classified.price).isnull()
+    price = parse_price(classified.price, decimal_comma=decimal_comma)
+    unreadable = ~is_blank(classified.price) & price.isnull()
     rule = ibis.ifelse(
         classified.rule.isnull() & unreadable, ibis.literal("unreadable_price"), classified.rule
     )
@@ -151,9 +158,11 @@ def _catalogue(classified: ir.Table) -> ir.Table:
     return named.select("item_id", kept=named.rule.isnull())
 
 
-def _typed(kept: ir.Table) -> ir.Table:
+def _typed(kept: ir.Table, *, decimal_comma: bool) -> ir.Table:
     texts = {name: stripped(kept[name].fill_null("")) for name in TEXT_COLUMNS}
-    return kept.select("item_id", **texts, price=parse_price(kept.price))
+    return kept.select(
+        "item_id", **texts, price=parse_price(kept.price, decimal_comma=decimal_comma)
+    )
 
 
 def _clean_texts(items: ir.Table) -> tuple[ir.Table, dict[str, int]]:
@@ -164,7 +173,7 @@ def _clean_texts(items: ir.Table) -> tuple[ir.Table, dict[str, int]]:
     return ibis.memtable(frame.assign(**cleaned), schema=items.schema()), changed
 
 
-def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
+def _describe(items: ir.Table, kept: ir.Table, *, decimal_comma: bool) -> dict[str, Any]:
     """Count the kept items with a text in each field, with a price, and without any text.
 
     A text is usable if it has a letter or a digit.
@@ -178,9 +187,8 @@ def _describe(items: ir.Table, kept: ir.Table) -> dict[str, Any]:
         usable=usable.sum(),
     )
     has_price = ~is_blank(kept.price)
-    prices = kept.aggregate(
-        price=has_price.sum(), unreadable=(has_price & parse_price(kept.price).isnull()).sum()
-    )
+    unreadable = has_price & parse_price(kept.price, decimal_comma=decimal_comma).isnull()
+    prices = kept.aggregate(price=has_price.sum(), unreadable=unreadable.sum())
     found = texts.to_pyarrow().to_pylist()[0] | prices.to_pyarrow().to_pylist()[0]
     return {
         "filled": {name: found[name] or 0 for name in (*TEXT_COLUMNS, "price")},

@@ -28,6 +28,13 @@ COLUMNS = {
 }
 """The column of each rule whose values are shown. Rules that a user asks for, such as a minimum
 rating, are not in it: they are meant to reject rows."""
+_ASKED_FOR = {
+    "rejected_item": "item_id",
+    "non_product": "title",
+    "below_min_rating": "rating",
+    "bot": "user_id",
+    "outside_k_core": "item_id",
+}
 
 _CAUSES = {
     "missing_user_id": "The column of the user ids is partly empty, or another column holds them.",
@@ -44,6 +51,16 @@ _CAUSES = {
     "double_click": "The same event follows at once; the parameter "
     "behaviour_cleaning.double_click_seconds sets how soon.",
     "duplicate_item_id": "The items file has several rows per item, such as one per variant.",
+}
+_REMEDIES = {
+    "rejected_item": "These items were rejected when the items file was cleaned; the parameter "
+    "behaviour_cleaning.non_product_patterns says which.",
+    "non_product": "The patterns of the parameter behaviour_cleaning.non_product_patterns match.",
+    "below_min_rating": "The parameter behaviour_cleaning.min_rating is above these ratings; null "
+    "accepts every rating.",
+    "bot": "The parameter behaviour_cleaning.bots flags these users; off keeps them.",
+    "outside_k_core": "The parameter behaviour_cleaning.k_core is too large for these data; null "
+    "keeps all.",
 }
 _NUMBERS = "Numbers have digits and a decimal point only, missing ones are empty."
 
@@ -74,21 +91,65 @@ def mass_rejections(
     for rule, n in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
         if rule not in COLUMNS or n <= max_share * rows:
             continue
-        of_rule = rejected.filter(rejected.rule == rule)
-        examples = _examples(of_rule, COLUMNS[rule], min_users)
-        cause = _likely_cause(rule, examples)
-        if rule == "unknown_item" and catalogue is not None:
-            cause = _difference_of_ids(of_rule, catalogue) or cause
-        found.append(
-            {
-                "rule": rule,
-                "rows": n,
-                "share": n / rows,
-                "examples": examples,
-                "likely_cause": cause,
-            }
-        )
+        found.append(_finding(rejected, rule, n, rows, min_users, catalogue))
     return found
+
+
+def nothing_left(
+    rejected: ir.Table,
+    report: Mapping[str, Any],
+    *,
+    file: str,
+    readable: Mapping[str, str],
+    min_users: int = 1,
+    catalogue: ir.Table | None = None,
+) -> str:
+    """Return the sentences on a file of which no row is left: rule, values, cause, what is read.
+
+    Args:
+        rejected: rejected rows as they were read, with ``rule``.
+        report: ``rows_in`` and ``rejected_by_rule``.
+        file: "interactions" or "items".
+        readable: what would be read, by column.
+        min_users: an example is shown if this many users have it.
+        catalogue: item_id of all items.
+    """
+    counts: Mapping[str, int] = report["rejected_by_rule"]
+    listed = ", ".join(f"{rule} {n}" for rule, n in counts.items() if n)
+    kind = {"interactions": "interaction", "items": "item"}[file]
+    head = (
+        f"No {kind} is left of the {report['rows_in']} rows of the {file} file "
+        f"(rejected: {listed})."
+    )
+    rule = max(counts, key=lambda name: counts[name])
+    finding = _finding(rejected, rule, counts[rule], report["rows_in"], min_users, catalogue)
+    column = (COLUMNS | _ASKED_FOR).get(rule, "")
+    wanted = f" {readable[column]}" if column in readable and rule not in _ASKED_FOR else ""
+    return f"{head} {in_words(finding, file)}{wanted}"
+
+
+def _finding(
+    rejected: ir.Table,
+    rule: str,
+    n: int,
+    rows: int,
+    min_users: int,
+    catalogue: ir.Table | None,
+) -> dict[str, Any]:
+    of_rule = rejected.filter(rejected.rule == rule)
+    # Whom a rule flags as a bot is not shown.
+    column = "" if rule == "bot" else (COLUMNS | _ASKED_FOR)[rule]
+    examples = _examples(of_rule, column, min_users) if column in rejected.columns else []
+    cause = _REMEDIES.get(rule) or _likely_cause(rule, examples)
+    if rule == "unknown_item" and catalogue is not None:
+        cause = _difference_of_ids(of_rule, catalogue) or cause
+    return {
+        "rule": rule,
+        "rows": n,
+        "share": n / rows,
+        "examples": examples,
+        "likely_cause": cause,
+    }
 
 
 def warnings_of(cleaning_report: Mapping[str, Any]) -> list[str]:
@@ -131,7 +192,11 @@ def _likely_cause(rule: str, examples: Sequence[str]) -> str:
     if filled and all(re.fullmatch(r"[A-Za-z/<>.-]+", value) for value in filled):
         return f"Words stand for missing numbers. {_NUMBERS}"
     if filled and all(re.fullmatch(r"[-+]?\d+,\d+", value) for value in filled):
-        return f"The numbers have a decimal comma. {_NUMBERS}"
+        return (
+            "The numbers have a decimal comma, or commas separate thousands. Set the parameter "
+            "behaviour_cleaning.decimal_sign to comma if it is the decimal sign and no number has "
+            "a point."
+        )
     if any(re.search(r"\d[,'\s]\d{3}|^\D+\d|\d\s*\D+$", value) for value in filled):
         return f"The numbers have currency signs or separators of thousands. {_NUMBERS}"
     return f"These are not numbers. {_NUMBERS}"

@@ -54,16 +54,23 @@ class TimestampProfile:
         return self.calendar_rows / self.rows if self.rows else 0.0
 
 
-def parse_number(text: ir.StringValue) -> ir.FloatingValue:
-    """Parse text as a finite float64; null for anything else (empty, NaN, infinite, words)."""
+def parse_number(text: ir.StringValue, *, decimal_comma: bool = False) -> ir.FloatingValue:
+    """Parse text as a finite float64; null for anything else (empty, NaN, infinite, words).
+
+    Args:
+        text: numbers as read.
+        decimal_comma: whether the decimal sign is a comma; a number with a point is then null.
+    """
+    if decimal_comma:
+        text = ibis.ifelse(text.contains("."), ibis.null("string"), text.replace(",", "."))
     number = text.try_cast("float64")
     # NaN fails the comparison too: engines order it after infinity.
     return ibis.ifelse(number.abs() <= _LARGEST, number, ibis.null("float64"))
 
 
-def parse_price(text: ir.StringValue) -> ir.FloatingValue:
+def parse_price(text: ir.StringValue, *, decimal_comma: bool = False) -> ir.FloatingValue:
     """Parse text as a price; null for anything else, including numbers too large for a price."""
-    number = parse_number(text)
+    number = parse_number(text, decimal_comma=decimal_comma)
     return ibis.ifelse(number.abs() <= LARGEST_PRICE, number, ibis.null("float64"))
 
 

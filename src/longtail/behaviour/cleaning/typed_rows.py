@@ -1,6 +1,6 @@
 """Typing of the behaviour log, and its reduction to codes and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -19,7 +19,11 @@ RAW_COLUMNS = ("user_id", "item_id", "event_type", *NUMBERS, "timestamp")
 
 
 def type_columns(
-    raw: ir.Table, items: ir.Table, profile: TimestampProfile, times: ir.Table | None = None
+    raw: ir.Table,
+    items: ir.Table,
+    profile: TimestampProfile,
+    times: ir.Table | None = None,
+    decimal_commas: Collection[str] = (),
 ) -> ir.Table:
     """Add the typed columns, the code of the item, and whether the catalogue kept it.
 
@@ -28,6 +32,7 @@ def type_columns(
         items: text (item id), code and kept of every catalogue item.
         profile: kind of the timestamps.
         times: text and moment of the times of a format that the user gives.
+        decimal_commas: columns of numbers whose decimal sign is a comma.
 
     Returns:
         The raw columns, ``typed_<column>``, ``item_code`` and ``in_catalogue`` (both null for an
@@ -48,7 +53,10 @@ def type_columns(
             is_blank(joined.event_type), ibis.null("string"), joined.event_type
         ),
         typed_timestamp=timestamp,
-        **{f"typed_{name}": parse_number(joined[name]) for name in NUMBERS},
+        **{
+            f"typed_{name}": parse_number(joined[name], decimal_comma=name in decimal_commas)
+            for name in NUMBERS
+        },
         **({"moment": moment} if profile.has_fractions else {}),
     )
     return typed if times is None else typed.drop("time_as_read", "known_moment")

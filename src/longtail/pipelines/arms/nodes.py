@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import ibis.expr.types as ir
 import pandas as pd
 import plotly.graph_objects as go
 import scipy.sparse as sp
@@ -16,6 +17,7 @@ from longtail.metrics.arms import CONTRASTS, contrast_table
 from longtail.metrics.leaderboard import Resampling, Row, compare_pairs, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import ground_truth
+from longtail.pipelines.evaluation.nodes import relevant_of
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.item_encoding.nodes import (
     collect_embeddings,
@@ -123,6 +125,7 @@ def compare_arms(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     item_texts: pd.DataFrame,
+    interactions: ir.Table,
     **arms: pd.DataFrame,
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard of the arms, and the contrasts between pairs of them.
@@ -132,7 +135,7 @@ def compare_arms(
     """
     trained = item_texts["item_id"].isin(train_interactions["item_id"]).to_numpy()
     truth = ground_truth(
-        test_interactions,
+        relevant_of(test_interactions, interactions, parameters),
         train_interactions,
         validation_interactions,
         item_groups,

@@ -165,6 +165,7 @@ def _comparison(arms: list[str]) -> Pipeline:
                     "item_groups": "item_groups",
                     "user_groups": "user_groups",
                     "item_texts": "item_texts",
+                    "interactions": "interactions@ibis",
                     **{arm: recommendations_of(arm) for arm in arms},
                 },
                 outputs=["arms_leaderboard", "arms_contrasts"],

@@ -14,15 +14,19 @@ import plotly.graph_objects as go
 from longtail.behaviour import groups
 from longtail.behaviour.cleaning.columns import map_columns, unused_columns
 from longtail.behaviour.cleaning.interaction_rules import InteractionSettings
-from longtail.behaviour.cleaning.interactions import clean_interactions
-from longtail.behaviour.cleaning.items import ItemSettings, clean_items
-from longtail.behaviour.cleaning.mass_rejections import warnings_of
+from longtail.behaviour.cleaning.interactions import CleanInteractions, clean_interactions
+from longtail.behaviour.cleaning.items import CleanItems, ItemSettings, clean_items
+from longtail.behaviour.cleaning.understood import (
+    Finding,
+    describe_cleaning,
+    describe_columns,
+    describe_ids,
+)
 from longtail.behaviour.dislikes import MOMENTS, count_dislikes
 from longtail.behaviour.histories import Histories, build_histories, without_pairs
 from longtail.behaviour.origins import RepeatParameters, split_at_origin
 from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.profile import profile_data
-from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import (
     SPLITS,
     Assignment,
@@ -40,7 +44,6 @@ from longtail.reporting.figures.profile import PLOTS
 
 logger = logging.getLogger(__name__)
 MAX_NAMED_EVENTS = 10
-MAX_NAMED_COLUMNS = 10
 
 
 def clean_behaviour(
@@ -67,10 +70,8 @@ def clean_behaviour(
         "interactions": unused_columns(raw_interactions, log_columns),
         "items": unused_columns(raw_items, item_columns),
     }
-    raw_items = map_columns(raw_items, item_columns, required=["item_id"], file="items")
-    raw_log = map_columns(
-        raw_interactions, log_columns, required=["user_id", "item_id"], file="interactions"
-    )
+    raw_log, raw_items, reading = read_columns(raw_interactions, raw_items, parameters)
+    _say(reading)
     items = clean_items(
         raw_items,
         ItemSettings(
@@ -78,12 +79,14 @@ def clean_behaviour(
             parameters.non_product_patterns,
             parameters.missing_ids,
             parameters.max_rejected_share,
+            parameters.decimal_sign,
         ),
     )
     settings = _interaction_settings(parameters)
     log = clean_interactions(raw_log, items.catalogue, settings)
-    _check_positive(log.report["event_types"])
-    _warn_of_unlisted_events(log.report["event_types"], parameters.signals)
+    if not any(kind["positive_rows"] for kind in log.report["event_types"]):
+        _say(_in_sentences(log, items, parameters))
+        raise UserError(_nothing_positive(log.report["event_types"]))
     assignment = _assign(log.events, parameters)
     reason = assignment.reason
     if assignment.protocol == "per_user" and log.report["rejected_by_rule"].get(
@@ -93,20 +96,16 @@ def clean_behaviour(
         log = clean_interactions(raw_log, items.catalogue, replace(settings, protocol="per_user"))
         assignment = _assign(log.events, parameters)
     assignment = replace(assignment, reason=reason)
-    for file, columns in unused.items():
-        _say_unused(file, columns)
-    _say_usable_texts(items.report)
-    _warn_of_counts(log.report["ratings"], parameters.interactions_columns.rating)
-    for warning in warnings_of({"interactions": log.report, "items": items.report}):
-        logger.warning("%s", warning)
+    understood = _in_sentences(log, items, parameters)
+    _say(understood)
     evaluation = count_evaluation(assignment, items.report["rows_kept"])
     if not evaluation["users"]:
         raise UserError(_nothing_positive(log.report["event_types"]))
     check_evaluable(evaluation)
-    logger.info("%s", _timestamps_in_words(log.report["timestamps"]))
     logger.info("Split protocol %s: %s", assignment.protocol, reason)
     assert assignment.dislikes is not None
     report = {
+        "understood": [*reading, *understood],
         "interactions": log.report | {"unused_columns": unused["interactions"]},
         "items": items.report | {"unused_columns": unused["items"]},
         "evaluation": evaluation,
@@ -247,79 +246,48 @@ def plot_profile(data_profile: dict[str, Any]) -> list[go.Figure]:
     return [plot(data_profile) for plot in PLOTS.values()]
 
 
-def _timestamps_in_words(timestamps: dict[str, Any]) -> str:
-    """Say how the times were read, and how to change that where it was a guess."""
-    kind, unit = timestamps["kind"], timestamps["unit"]
-    if kind == "none":
-        return "The interactions have no times: their order is unknown."
-    if kind == "calendar" and unit not in ("spreadsheet days", "yyyymmdd"):
-        return f"The times are calendar times ({unit})."
-    if kind == "calendar":
-        return (
-            f"The times are read as dates ({unit}). If they are positions, set the parameter "
-            "behaviour_cleaning.timestamps to ordinal."
-        )
-    return (
-        f"The times are read as {unit} in a sequence, not as dates. If they are dates, write them "
-        "as unix seconds or ISO 8601."
+def read_columns(
+    raw_interactions: ir.Table, raw_items: ir.Table, parameters: BehaviourCleaningParameters
+) -> tuple[ir.Table, ir.Table, list[Finding]]:
+    """Map the columns of both files, and say which are read and what the ids are.
+
+    Returns:
+        The canonical columns of interactions and items, all strings, and the sentences.
+
+    Raises:
+        UserError: if a column is missing.
+    """
+    item_columns = parameters.items_columns.model_dump()
+    log_columns = parameters.interactions_columns.model_dump()
+    item_ids, log_ids = ["item_id"], ["user_id", "item_id"]
+    items = map_columns(raw_items, item_columns, required=item_ids, file="items")
+    log = map_columns(raw_interactions, log_columns, required=log_ids, file="interactions")
+    said = [
+        *describe_columns("items", raw_items.columns, item_columns),
+        *describe_ids("items", items, item_ids),
+        *describe_columns("interactions", raw_interactions.columns, log_columns),
+        *describe_ids("interactions", log, log_ids),
+    ]
+    return log, items, said
+
+
+def _in_sentences(
+    log: CleanInteractions, items: CleanItems, parameters: BehaviourCleaningParameters
+) -> list[Finding]:
+    return describe_cleaning(
+        log.report,
+        items.report,
+        rating_column=parameters.interactions_columns.rating,
+        signals=parameters.signals,
+        min_rating=parameters.min_rating,
     )
 
 
-def _say_unused(file: str, columns: Sequence[str]) -> None:
-    """Name the columns of a file that no parameter maps, and how they can be used."""
-    if not columns:
-        return
-    use = {
-        "interactions": "Counts and strengths are used as "
-        "behaviour_cleaning.interactions_columns.quantity, with a preset.",
-        "items": "Text is used where behaviour_cleaning.items_columns names its column, as brand, "
-        "categories or description.",
-    }
-    logger.info(
-        "Not used of the %s file: %s. %s", file, ", ".join(columns[:MAX_NAMED_COLUMNS]), use[file]
-    )
-
-
-def _say_usable_texts(report: dict[str, Any]) -> None:
-    """Say how many items a language model can say something about."""
-    usable, n = report["usable_text"], report["rows_kept"]
-    logger.info("%d of %d items have a usable text (with a letter or a digit).", usable, n)
-
-
-def _warn_of_counts(ratings: dict[str, Any], column: str | None) -> None:
-    """Say that ratings look like counts, which a minimum rating would cut at the wrong end."""
-    if ratings["look_like_counts"]:
-        logger.warning(
-            "The ratings are whole numbers from %g to %g and look like counts, of which "
-            "behaviour_cleaning.min_rating would remove the small ones. If they are counts, set "
-            "behaviour_cleaning.interactions_columns.quantity to %s and "
-            "behaviour_cleaning.interactions_columns.rating to null.",
-            ratings["lowest"],
-            ratings["highest"],
-            column,
-        )
-
-
-def _warn_of_unlisted_events(event_types: list[dict[str, Any]], signals: Signals | None) -> None:
-    """Say which event types have no weight of their own, where others have one."""
-    if signals is None or not signals.event_weights:
-        return
-    listed = {name.lower() for name in signals.event_weights}
-    names = [kind["event_type"].strip() for kind in event_types]
-    unlisted = [name for name in names if name and name.lower() not in listed]
-    if unlisted:
-        logger.warning(
-            "The event types %s have no weight of their own and count %g "
-            "(behaviour_cleaning.signals.other_weight). Give them weights in "
-            "behaviour_cleaning.signals.event_weights.",
-            ", ".join(unlisted[:MAX_NAMED_EVENTS]),
-            signals.other_weight,
-        )
-
-
-def _check_positive(event_types: list[dict[str, Any]]) -> None:
-    if not any(kind["positive_rows"] for kind in event_types):
-        raise UserError(_nothing_positive(event_types))
+def _say(findings: Sequence[Finding]) -> None:
+    """Log what was understood; doubts are warnings."""
+    for finding in findings:
+        level = logging.WARNING if finding["is_doubt"] else logging.INFO
+        logger.log(level, "%s: %s", finding["file"], finding["sentence"])
 
 
 def _nothing_positive(event_types: list[dict[str, Any]]) -> str:
@@ -352,6 +320,7 @@ def _interaction_settings(parameters: BehaviourCleaningParameters) -> Interactio
         max_rejected_share=parameters.max_rejected_share,
         min_group_size=parameters.min_group_size,
         timestamp_format=parameters.timestamp_format,
+        decimal_sign=parameters.decimal_sign,
     )
 
 

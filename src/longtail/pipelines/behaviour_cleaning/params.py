@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from longtail.behaviour.cleaning.bots import BotDetection
+from longtail.behaviour.cleaning.decimal_signs import DecimalChoice
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import ProtocolChoice
 
@@ -92,6 +93,12 @@ class BehaviourCleaningParameters(BaseModel):
         description="Format of calendar times with the directives of Python's strptime, such as "
         "%d.%m.%Y %H:%M for 31.12.2020 23:59; UTC where it has no %z. Times of another form are "
         "rejected. null: the forms that timestamps lists.",
+    )
+    decimal_sign: DecimalChoice = Field(
+        default="auto",
+        description="Decimal sign of ratings, quantities, dwell times and prices. auto: a comma in "
+        "a column where numbers have a comma and none has a point; commas that may separate "
+        "thousands, as in 1,299, are not read.",
     )
     earliest_date: date = Field(
         default=date(1990, 1, 1),

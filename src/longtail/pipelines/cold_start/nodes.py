@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -117,6 +118,7 @@ def evaluate_candidate_pools(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     language_vectors: Arrays,
+    interactions: ir.Table,
     leaderboard: list[Row],
     cold_recommendations: pd.DataFrame,
 ) -> list[Row]:
@@ -131,6 +133,7 @@ def evaluate_candidate_pools(
         item_groups=item_groups,
         user_groups=user_groups,
         language_vectors=language_vectors,
+        interactions=interactions,
         **by_model(cold_recommendations),
     )
     return candidate_pools(leaderboard, cold_leaderboard)
@@ -144,6 +147,7 @@ def evaluate_folded_in(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     language_vectors: Arrays,
+    interactions: ir.Table,
     folded_in_recommendations: pd.DataFrame,
 ) -> list[Row]:
     """Return the quality of each model for hidden users by the length of their history."""
@@ -158,6 +162,7 @@ def evaluate_folded_in(
             item_groups=item_groups,
             user_groups=user_groups,
             language_vectors=language_vectors,
+            interactions=interactions,
             **by_model(folded_in_recommendations[lengths == n_folded_in]),
         )
         rows += folding_in_rows(leaderboard, int(n_folded_in))

@@ -3,11 +3,13 @@
 from functools import partial
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from longtail.behaviour.cleaning.mass_rejections import warnings_of
+from longtail.behaviour.relevance import relevant_interactions
 from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
 from longtail.metrics.headlines import headlines as headlines_of
@@ -32,6 +34,7 @@ def evaluate_models(
     item_groups: pd.DataFrame,
     user_groups: pd.DataFrame,
     language_vectors: dict[str, np.ndarray],
+    interactions: ir.Table | None = None,
     **results: pd.DataFrame | list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Row], list[Row]]:
     """Score the recommendations of every model and compare them in pairs.
@@ -44,6 +47,7 @@ def evaluate_models(
         item_groups: item_id, interaction_count, item_group.
         user_groups: user_id, user_group.
         language_vectors: ``vectors``, float (n_items, d), of the item texts in catalogue order.
+        interactions: user_id, item_id, event_type, weight; needed for ``relevant_events``.
         **results: user_id, item_id, rank per model name; a model that the data did not allow has no
             rows and is left out. The trials of its tuning, where there are any, per model name with
             the suffix ``_trials``.
@@ -70,7 +74,11 @@ def evaluate_models(
             f" recommendations; choose one of {', '.join(sorted(tables))}."
         )
     truth = ground_truth(
-        test_interactions, train_interactions, validation_interactions, item_groups, user_groups
+        relevant_of(test_interactions, interactions, parameters),
+        train_interactions,
+        validation_interactions,
+        item_groups,
+        user_groups,
     )
     scores = {
         model: score_model(table, truth, parameters.ks, language_vectors["vectors"])
@@ -82,6 +90,22 @@ def evaluate_models(
         for rows in compare_models(scores, truth, parameters.baseline, resampling, trials)
     )
     return per_user_table(scores, truth), per_item_table(scores), leaderboard, comparisons
+
+
+def relevant_of(
+    test_interactions: pd.DataFrame,
+    interactions: ir.Table | None,
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Return the test interactions that count as relevant.
+
+    Raises:
+        UserError: if none does.
+    """
+    if parameters.relevant_events is None:
+        return test_interactions
+    assert interactions is not None
+    return relevant_interactions(test_interactions, interactions, parameters.relevant_events)
 
 
 def plot_leaderboard(leaderboard: list[Row], parameters: EvaluationParameters) -> go.Figure:
@@ -157,6 +181,7 @@ def write_report(
     train_interactions: pd.DataFrame,
     validation_interactions: pd.DataFrame,
     test_interactions: pd.DataFrame,
+    interactions: ir.Table,
     recommendations_baseline: pd.DataFrame,
     recommendations_hybrid: pd.DataFrame,
     reasons: pd.DataFrame,
@@ -171,6 +196,7 @@ def write_report(
         "hybrid": recommendations_hybrid,
         parameters.baseline: recommendations_baseline,
     }
+    test_interactions = relevant_of(test_interactions, interactions, parameters)
     evaluated = test_interactions["user_id"]
     withheld = parameters.min_group_size > 1
     n_examples = 0 if withheld else parameters.example_users
@@ -203,7 +229,7 @@ def write_report(
         summary,
         leaderboard,
         _against_baseline(comparisons, parameters),
-        in_words(headlines, k, confidence),
+        [*filter(None, [parameters.relevance]), *in_words(headlines, k, confidence)],
         plots,
         gate,
         Lists(
@@ -229,7 +255,9 @@ def show_leaderboard(
     leaderboard: list[Row], headlines: list[Row], parameters: EvaluationParameters
 ) -> None:
     """Print the leaderboard and the headlines to the terminal."""
-    terminal.print_leaderboard(leaderboard, headlines, parameters.primary_k, parameters.baseline)
+    terminal.print_leaderboard(
+        leaderboard, headlines, parameters.primary_k, parameters.baseline, parameters.relevance
+    )
 
 
 def _against_baseline(comparisons: list[Row], parameters: EvaluationParameters) -> list[Row]:

@@ -22,6 +22,13 @@ class EvaluationParameters(BaseModel):
     baseline: str = Field(
         min_length=1, description="Name of the model that all others are compared with."
     )
+    relevant_events: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Event types, in any case: only test interactions with a positive event of one "
+        "of them are relevant. Users without one are not evaluated; training and tuning still "
+        "follow all positive events. null: every positive event counts.",
+    )
     bootstrap_draws: int = Field(
         ge=100,
         le=100_000,
@@ -59,6 +66,14 @@ class EvaluationParameters(BaseModel):
         if baseline not in MODELS:
             raise ValueError(f"evaluation.baseline is {baseline}; there are {', '.join(MODELS)}.")
         return baseline
+
+    @property
+    def relevance(self) -> str:
+        """The sentence on what counts as relevant, "" where every positive event does."""
+        if self.relevant_events is None:
+            return ""
+        events = ", ".join(self.relevant_events)
+        return f"Relevant are test interactions with the events {events} only."
 
     @model_validator(mode="after")
     def _primary_k_is_in_ks(self) -> Self:

@@ -13,6 +13,8 @@ TABLES = {
     "item_groups": "item_groups",
     "user_groups": "user_groups",
     "language_vectors": "language_vectors",
+    # Lazy: it is read only where evaluation.relevant_events asks for it.
+    "interactions": "interactions@ibis",
 }
 
 PLOTS = (

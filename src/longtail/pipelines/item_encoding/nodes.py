@@ -31,7 +31,7 @@ from longtail.text.keywords import (
     join_keywords,
     phrases_held,
 )
-from longtail.text.scripts import UNREADABLE_SHARE, unreadable_words
+from longtail.text.scripts import UNREADABLE_SHARE, unread_in_words, unreadable_words
 from longtail.text.summaries import summarise
 from longtail.text.text_map import LEARNED
 from longtail.text.tfidf import tfidf_vectors
@@ -109,15 +109,7 @@ def _warn_of_scripts(encoder: TextEncoder, texts: list[str]) -> None:
     """Say if the encoder does not read what the texts are written in."""
     share, words = unreadable_words(encoder.model.tokenizer, texts)
     if share > UNREADABLE_SHARE:
-        logger.warning(
-            "The encoder %s does not read %.0f %% of the words of the item texts, such as %s: "
-            "their vectors carry little information. Choose a model for their language with "
-            "item_encoding.encoder.model, for example "
-            "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2.",
-            encoder.parameters.model,
-            100 * share,
-            ", ".join(words),
-        )
+        logger.warning("%s", unread_in_words(encoder.parameters.model, share, words))
 
 
 def collect_embeddings(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from longtail.pipelines.invalid_values import reason_of
 from longtail.recommenders.registry import MODELS
 
 
@@ -42,6 +43,6 @@ class RecommenderParameters(BaseModel):
                 first = error.errors()[0]
                 raise ValueError(
                     f"recommenders.settings.{name}.{'.'.join(map(str, first['loc']))}:"
-                    f" {first['msg']}; {name} has {', '.join(MODELS[name].model_fields)}"
+                    f" {reason_of(first)}; {name} has {', '.join(MODELS[name].model_fields)}"
                 ) from error
         return settings
