@@ -131,6 +131,7 @@ def count(folder: Path, pairs: int, pipelines: list[str] | None = None) -> dict[
     for pair, kind in product(range(pairs), kinds):
         chosen = kinds[kind]
         project = copy_project(folder / f"{kind.split()[0]}{pair}")
+        (project / "data").mkdir()
         # Every other pair starts in the same millisecond.
         name = VERSION if pair % 2 else None
         failed = start(project, [data[n] for n in chosen], pipelines, name)

@@ -107,8 +107,13 @@ def test_the_arms_are_fitted_and_compared(
     }
     users = {arm: set(table["user_id"]) for arm, table in lists.items()}
     assert all(users[arm] == users["language"] for arm in arms)
-    for arm in arms - {"language"}:
-        assert not lists[arm]["score"].equals(lists["language"]["score"])
+    alone = {
+        arm: read_json(project, "06_models/arms", f"{arm}_hybrid_gate.json")["alone"]["text_knn"]
+        for arm in arms - {"no_text"}
+    }
+    assert alone["tfidf_and_language"] == alone["language"]
+    for arm in arms - {"no_text", "tfidf_and_language", "language"}:
+        assert alone[arm] != alone["language"]
     speed = read_json(project, "08_reporting", "second_encoding_speed.json")
     assert (speed["model"], speed["dimensions"]) == (str(tiny_encoder), 8)
     assert speed["texts"] > 0

@@ -197,6 +197,7 @@ def test_without_the_right_to_write_nothing_is_reserved(tmp_path: Path) -> None:
 
 def test_the_names_of_sessions_are_reserved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bootstrap_project(project)
+    (project / "data").mkdir()
     monkeypatch.setattr("kedro.framework.session.session.generate_timestamp", lambda: VERSION)
     names = [KedroSession.create(project, env="test").store["session_id"] for _ in range(3)]
     assert len(set(names)) == 3

@@ -33,11 +33,13 @@ def reserve(folder: Path, name: str) -> str:
     """Return a name that no earlier session of the project has, which is mostly the given one.
 
     Args:
-        folder: where the last name is kept; without the right to write there nothing is reserved.
+        folder: where the last name is kept; where it is missing or cannot be written to, nothing
+            is reserved.
         name: a time in Kedro's format of versions.
     """
     with suppress(OSError, Timeout):
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            return name
         path = folder / LAST
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
             last = path.read_text(encoding="utf-8") if path.exists() else ""
