@@ -18,7 +18,8 @@ ITEMS = REPORT | {
 }
 LOG = REPORT | {
     "decimal_signs": {"rating": "point"},
-    "timestamps": {"kind": "calendar", "unit": "seconds", "first": 0, "last": 86_400},
+    "timestamps": {"kind": "calendar", "unit": "seconds"},
+    "period": {"first": 0, "last": 86_400},
     "ratings": {"lowest": None, "highest": None, "look_like_counts": False},
     "filled": {"rating": 0, "quantity": 0, "dwell_seconds": 0},
     "event_types": [],

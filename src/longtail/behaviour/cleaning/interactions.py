@@ -98,7 +98,7 @@ def clean_interactions(
     rejected = add_reason(as_read, rules).order_by(*RAW_COLUMNS, "rule")
     report["ratings"] = _describe_ratings(coded)
     report["filled"] = _count_numbers(coded)
-    report["timestamps"] |= _span(coded, profile)
+    report["period"] = _span(coded, profile)
     report["decimal_signs"] = signs
     varying = (*coded.columns, *(["weight"] if settings.signals else []))
     order = [name for name in INTERACTION_ORDER if name in varying]

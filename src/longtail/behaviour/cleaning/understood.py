@@ -117,7 +117,7 @@ def describe_cleaning(
         _usable_texts(items),
         _kept("items", items),
         *_mass_rejections("items", items),
-        *_times(interactions["timestamps"]),
+        *_times(interactions["timestamps"] | interactions["period"]),
         *_signs("interactions", interactions["decimal_signs"]),
         *_ratings(interactions["ratings"], rating_column),
         *_uncounted(interactions["filled"], signals, min_rating),
