@@ -9,7 +9,7 @@ from tests.recommenders.worlds import histories_of, taste_world, tiny_data
 
 from longtail.behaviour.histories import Histories
 from longtail.errors import NotApplicableError
-from longtail.item_graphs.graphs import add_by_vectors, nearest_by_cosine
+from longtail.item_graphs.graphs import nearest_by_cosine
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.recommenders.collaborative.ease import EASE, RLAE
 from longtail.recommenders.collaborative.graph_filter import GraphFilter
@@ -142,30 +142,6 @@ def test_an_item_without_text_is_scored_by_behaviour_alone(
     assert np.isfinite(weights).all()
     assert np.abs(weights[:N_WARM, 3]).max() > 0.01
     np.testing.assert_allclose(weights[:, 14], 0, atol=1e-6)
-
-
-@pytest.mark.parametrize("model", L3AES, ids=repr)
-def test_a_later_item_has_the_weights_of_a_cold_one(
-    model: L3AE | NeighbourL3AE, world: TrainingData
-) -> None:
-    """An item that joins after the fit is treated like one without interactions in the fit."""
-    n_old = N_ITEMS - 1
-    vectors = world.items.vectors
-    items = ItemFeatures(vectors[:n_old], nearest_by_cosine(vectors[:n_old], 100))
-    histories = replace(world.histories, item_ids=world.histories.item_ids[:n_old])
-    arrays = model.fit(TrainingData(histories, items))
-    graph = add_by_vectors(items.text_neighbours, vectors)
-    later = replace(world, items=ItemFeatures(vectors, graph))
-    users = np.arange(40)
-    before = model.score(arrays, TrainingData(histories, items), users)
-    scores = model.score(model.add_items(arrays, later), later, users)
-    expected = model.score(model.fit(later), later, users)
-    np.testing.assert_allclose(scores[:, n_old], expected[:, n_old], atol=1e-5)
-    np.testing.assert_allclose(scores[:, :n_old], before, atol=1e-6)
-    # As an item of the history it leads to items of its kind.
-    own = replace(histories_of(np.array([[0, n_old]]), 1, N_ITEMS), reference=world.histories)
-    led = model.score(model.add_items(arrays, later), replace(later, histories=own), np.array([0]))
-    assert led[0, :N_WARM:2].mean() > led[0, 1:N_WARM:2].mean()
 
 
 def test_rlae_is_the_minimum_with_a_bounded_diagonal(world: TrainingData) -> None:

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from longtail.arrays import Arrays, pack_sparse, unpack_sparse
-from longtail.item_graphs.graphs import append_items
 from longtail.recommenders.base import RECENT_DECAYS, Decay, TrainingData
 from longtail.recommenders.linear_autoencoder import (
     ItemMatrix,
@@ -46,8 +45,6 @@ class TargetedAutoencoder(LinearAutoencoder):
     )
     recency_decay: Decay = 0.85
 
-    places_items: ClassVar[bool] = True
-
     @model_validator(mode="after")
     def _is_penalised(self) -> Self:
         if self.ridge == 0:
@@ -67,10 +64,6 @@ class TargetedAutoencoder(LinearAutoencoder):
             data: histories and item features.
             warm: (n,) indices of items with interactions; no other item predicts.
         """
-
-    @abstractmethod
-    def target_of_added(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Return the arrays of C for a catalogue with items appended."""
 
     @abstractmethod
     def through_target(self, rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
@@ -105,12 +98,6 @@ class TargetedAutoencoder(LinearAutoencoder):
         rows = np.repeat(np.arange(len(users)), np.diff(profile.indptr))
         scores[rows, profile.indices] += profile.data
         return scores
-
-    def add_items(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Give the new items the weights of items without interactions."""
-        added = data.histories.n_items - len(arrays["multiplier"])
-        multiplier = np.append(arrays["multiplier"], np.full(added, self.ridge, np.float32))
-        return arrays | {"multiplier": multiplier} | self.target_of_added(arrays, data)
 
 
 class L3AE(TargetedAutoencoder):
@@ -159,12 +146,6 @@ class L3AE(TargetedAutoencoder):
         mapped = vectors @ text_map
         mapped[warm] /= 1 - _row_products(vectors[warm], mapped[warm])[:, None]
         return {"text_map": text_map, "item_vectors": vectors, "mapped_vectors": mapped}
-
-    def target_of_added(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Map the language vectors of the new items."""
-        added = data.items.vectors[len(arrays["item_vectors"]) :]
-        mapped = np.concatenate([arrays["mapped_vectors"], added @ arrays["text_map"]])
-        return {"item_vectors": data.items.vectors, "mapped_vectors": mapped}
 
     def through_target(self, rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
         """Return the product of the rows and C: that with F K F', scaled, less its diagonal."""
@@ -225,19 +206,6 @@ class NeighbourL3AE(TargetedAutoencoder):
         graph = self._sharpened(neighbours, sp.csr_array(neighbours.T))
         scale = _one_over(np.asarray(graph[warm].sum(axis=0)))
         graph.data *= scale[graph.indices]
-        return {**pack_sparse("target", graph), "target_scale": scale}
-
-    def target_of_added(self, arrays: Arrays, data: TrainingData) -> Arrays:
-        """Connect the new items with their neighbours; the old items keep theirs."""
-        n_items, neighbours = len(arrays["target_scale"]), data.items.text_neighbours
-        below = self._sharpened(neighbours[n_items:], sp.csr_array(neighbours[:, n_items:].T))
-        beside = sp.csr_array(below[:, :n_items].T)
-        scale = _one_over(np.asarray(beside[arrays["warm"]].sum(axis=0)))
-        scale = np.append(arrays["target_scale"], scale)
-        graph = append_items(unpack_sparse("target", arrays), beside, below)
-        added = graph.indices >= n_items
-        added[graph.indptr[n_items] :] = True
-        graph.data[added] *= scale[graph.indices[added]]
         return {**pack_sparse("target", graph), "target_scale": scale}
 
     def through_target(self, rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
