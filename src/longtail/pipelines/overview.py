@@ -20,6 +20,7 @@ from longtail.pipelines import (
 )
 from longtail.pipelines.recommenders.pipeline import model_pipeline
 from longtail.pipelines.selection import ModelSelection
+from longtail.reporting.figures.profile import PLOTS
 
 FITTED, LISTS = "fitted_models", "recommendations"
 # Results that stand at the end of the picture; all others are inside their stages.
@@ -66,6 +67,12 @@ def create_overview(models: ModelSelection) -> Pipeline:
     replaced = dict.fromkeys(lists, LISTS)
     for name in models.fitted:
         replaced |= dict.fromkeys(_fitted(name), FITTED)
+    # What is only for the evaluation and the report is drawn where it is made: one box stands for
+    # the tables of the split, one for figures and reports of each stage.
+    of_split = ("validation_interactions@pandas", "item_groups", "user_groups", "interactions@ibis")
+    replaced |= dict.fromkeys(of_split, "test_interactions@pandas")
+    replaced |= dict.fromkeys((*PLOTS, "split", "cleaning_report"), "data_profile")
+    replaced |= dict.fromkeys(("gate_plot", "tail_emphasis_plot"), "hybrid_gate")
     for name in ("hybrid_scoring", "evaluation"):
         stage = stages[name]
         read_by_it = {old: new for old, new in replaced.items() if old in stage.inputs()}
