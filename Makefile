@@ -42,7 +42,7 @@ test: $(READY)  ## run the tests
 
 spark-test: $(READY)  ## run cleaning and splitting on Spark too (needs Java 17)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[spark]"
-	@$(BIN)/python -m pytest tests/pipelines/test_engines.py
+	@$(BIN)/python -m pytest tests/pipelines/test_engines.py $(SPARK_OPTIONS)
 
 fuzz-test: $(READY)  ## read thousands of oddly written files
 	@LONGTAIL_FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/pipelines/test_odd_inputs.py --hypothesis-show-statistics
