@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PAGE = "figures.html"
+HEIGHT = 480
 
 
 def figures_page(title: str, figures: Mapping[str, go.Figure]) -> str:
@@ -32,6 +33,3 @@ def figures_page(title: str, figures: Mapping[str, go.Figure]) -> str:
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"</head><body>{''.join(parts)}</body></html>"
     )
-
-
-HEIGHT = 480

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
-from kedro_datasets.plotly import JSONDataset
 
 from longtail.private_interfaces import VersionedDataset, load_path
 from longtail.tracking.parameters import flatten
@@ -52,13 +51,19 @@ def _marked(mark: str, pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Ve
 def saved_artifacts(pipeline: Pipeline, catalog: DataCatalog) -> list[Path]:
     """Return the files to attach to the run; figures are attached as one page instead."""
     marked = _marked("artifact", pipeline, catalog).values()
-    return [load_path(dataset) for dataset in marked if not isinstance(dataset, JSONDataset)]
+    return [load_path(dataset) for dataset in marked if not _is_figure(dataset)]
 
 
 def saved_figures(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, go.Figure]:
     """Return the figures to attach to the run, by the name of their dataset."""
     marked = _marked("artifact", pipeline, catalog).items()
-    return {name: dataset.load() for name, dataset in marked if isinstance(dataset, JSONDataset)}
+    return {name: dataset.load() for name, dataset in marked if _is_figure(dataset)}
+
+
+def _is_figure(dataset: VersionedDataset) -> bool:
+    from kedro_datasets.plotly import JSONDataset  # noqa: PLC0415 brings IPython along
+
+    return isinstance(dataset, JSONDataset)
 
 
 def saved_metrics(
