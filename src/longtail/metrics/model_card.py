@@ -12,15 +12,15 @@ def quality_of(
     leaderboard: Sequence[dict[str, Any]],
     comparisons: Sequence[dict[str, Any]],
     k: int,
-    model: str = "hybrid",
+    baseline: str,
 ) -> list[dict[str, Any]]:
-    """Return NDCG and tail recall of a model with their intervals and those of the difference.
+    """Return NDCG and tail recall of the hybrid with their intervals and those of the difference.
 
     Args:
         leaderboard: rows as ``compare_models`` returns them.
         comparisons: rows as ``compare_models`` returns them.
         k: length of the lists.
-        model: name of the model.
+        baseline: the model that the hybrid is compared with.
 
     Returns:
         metric, k, item_group, value, ci_low, ci_high, baseline, baseline_value, difference,
@@ -28,8 +28,15 @@ def quality_of(
     """
     rows = []
     for metric, group in MEASURES:
-        key = {"model": model, "metric": metric, "k": k, "item_group": group, "user_group": "all"}
-        row, against = (_find(table, key) for table in (leaderboard, comparisons))
+        key = {
+            "model": "hybrid",
+            "metric": metric,
+            "k": k,
+            "item_group": group,
+            "user_group": "all",
+        }
+        row = _find(leaderboard, key)
+        against = _find(comparisons, key | {"baseline": baseline})
         if row:
             of_row = ("metric", "k", "item_group", "value", "ci_low", "ci_high")
             difference = ("difference", "difference_ci_low", "difference_ci_high")

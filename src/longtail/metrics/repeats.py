@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.metrics.leaderboard import Row
+from longtail.metrics.headlines import WITH_TEXT, WITHOUT_TEXT
+from longtail.metrics.leaderboard import HYBRID, Row
 from longtail.metrics.scoring import ALL
 
-HYBRID = "hybrid"
 # What is compared: label, metric, item group; over all users.
 HEADLINES = (
     ("NDCG", "ndcg", ALL),
@@ -26,7 +26,7 @@ class Repeat(NamedTuple):
         origin: test periods that were cut off the end of the log.
         seed: 0 for the configured seeds; s adds s to each of them.
         leaderboard: the headlines of its leaderboard.
-        comparisons: the headlines of its comparisons with the baseline.
+        comparisons: the headlines of its comparisons.
     """
 
     origin: int
@@ -97,7 +97,7 @@ def difference_table(repeats: Sequence[Repeat], others: Iterable[str]) -> list[R
     Returns:
         rows {model, other, metric, k, item_group, mean, low, high, n_same_sign, n_repeats, ci_low,
         ci_high}; n_same_sign counts the repeats whose difference has the sign of the mean; ci_low
-        and ci_high are the interval over users of the first repeat, known for the baseline.
+        and ci_high are the interval over users of the first repeat.
     """
     first = _first(repeats)
     tables = [_by_key(repeat.leaderboard) for repeat in repeats]
@@ -149,8 +149,8 @@ def roles(spreads: Sequence[Row], baseline: str, with_text: Collection[str]) -> 
     }
     single = [model for model in quality if model != HYBRID]
     kinds: Mapping[str, list[str]] = {
-        "best without text": [model for model in single if model not in with_text],
-        "best with text": [model for model in single if model in with_text],
+        WITHOUT_TEXT: [model for model in single if model not in with_text],
+        WITH_TEXT: [model for model in single if model in with_text],
     }
     found = {role: max(models, key=quality.__getitem__) for role, models in kinds.items() if models}
     fixed = {HYBRID: HYBRID, "baseline": baseline}

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from longtail.metrics.arms import contrasts_in_words, shown_rows
 from longtail.metrics.leaderboard import HYBRID
 from longtail.reporting.examples import SEARCHED_HISTORY, Example, search_data
+from longtail.reporting.formats import METRIC_NAMES, ratio
 from longtail.reporting.glossary import (
     METRICS,
     TASTE_GROUPS,
@@ -198,10 +199,10 @@ def _contrast_cells(group: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "contrast": row["contrast"],
         "group": group,
-        "metric": {"ndcg": "NDCG", "recall": "Recall"}[row["metric"]],
+        "metric": METRIC_NAMES[row["metric"]],
         "value": f"{row['value']:.4f}",
         "other": f"{row['baseline_value']:.4f}",
-        "ratio": "-" if row["ratio"] is None else f"x{row['ratio']:.2f}",
+        "ratio": ratio(row["ratio"]),
         "interval": _interval(row["ratio_ci_low"], row["ratio_ci_high"], 2),
         "p_holm": "-" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
         "verdict": row["verdict"],
@@ -302,7 +303,7 @@ def significance(comparisons: Rows, k: int, order: Sequence[str] = ()) -> list[d
             "metric": labels[row["metric"], row["item_group"]],
             "difference": f"{row['difference']:+.4f}",
             "interval": _interval(row["difference_ci_low"], row["difference_ci_high"], 4),
-            "ratio": "-" if row["ratio"] is None else f"x{row['ratio']:.2f}",
+            "ratio": ratio(row["ratio"]),
             "effect": "-" if row["effect_size"] is None else f"{row['effect_size']:+.2f}",
             "p_holm": "-" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
             "n_users": row["n_users"],

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from longtail.metrics.repeats import HEADLINES
+from longtail.reporting.terminal import print_table
 
 _LABELS = {(metric, item_group): label for label, metric, item_group in HEADLINES}
-_UNBOUNDED = 1000
 
 
 def spread_table(summary: Mapping[str, Any], confidence: float) -> Table:
@@ -79,11 +77,8 @@ def differences_table(summary: Mapping[str, Any], confidence: float) -> Table:
 
 def print_repeats(summary: Mapping[str, Any], confidence: float) -> None:
     """Print both tables to the standard output."""
-    for table in (spread_table(summary, confidence), differences_table(summary, confidence)):
-        console = Console()
-        unbounded = console.options.update(max_width=_UNBOUNDED)
-        needed = Measurement.get(console, unbounded, table).maximum
-        Console(width=max(console.width, needed)).print(table)
+    print_table(spread_table(summary, confidence))
+    print_table(differences_table(summary, confidence))
 
 
 def _roles_of_models(roles: Mapping[str, str]) -> dict[str, list[str]]:

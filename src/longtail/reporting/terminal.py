@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.metrics.arms import shown_rows
+from longtail.reporting.formats import METRIC_NAMES, ratio
 
 Rows = Sequence[dict[str, Any]]
 
 _UNBOUNDED = 1000
-METRIC_NAMES = {"ndcg": "NDCG", "recall": "Recall"}
 COSTS = (("fit_seconds", 1, 1), ("milliseconds_per_user", 1, 2), ("model_bytes", 1e6, 2))
 
 
@@ -64,13 +64,15 @@ def print_leaderboard(
     """
     table = leaderboard_table(leaderboard, k, baseline)
     table.caption = relevance or None
-    _print(table)
+    print_table(table)
     rows = [
         (str(row["against"]), f"{METRIC_NAMES[row['metric']]}, {row['measure']}", row)
         for row in headlines
     ]
     if rows:
-        _print(_verdicts(f"The hybrid at K = {k}", ("against the", "metric"), rows, rival=True))
+        print_table(
+            _verdicts(f"The hybrid at K = {k}", ("against the", "metric"), rows, rival=True)
+        )
 
 
 def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
@@ -81,13 +83,13 @@ def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
         contrasts: rows of the contrasts.
         k: list length.
     """
-    _print(leaderboard_table(leaderboard, k, "no_text"))
+    print_table(leaderboard_table(leaderboard, k, "no_text"))
     rows = [
         (str(row["contrast"]), f"{METRIC_NAMES[str(row['metric'])]}, {label}", row)
         for label, row in shown_rows(list(contrasts), k)
     ]
     title = f"What text and the language model bring at K = {k}"
-    _print(_verdicts(title, ("contrast", "metric"), rows))
+    print_table(_verdicts(title, ("contrast", "metric"), rows))
 
 
 def _verdicts(
@@ -106,16 +108,12 @@ def _verdicts(
             "" if first == before else first,
             second,
             *([str(row["baseline"])] if rival else []),
-            _ratio(row["ratio"]),
-            f"{_ratio(row['ratio_ci_low'])} to {_ratio(row['ratio_ci_high'])}",
+            ratio(row["ratio"]),
+            f"{ratio(row['ratio_ci_low'])} to {ratio(row['ratio_ci_high'])}",
             str(row["verdict"]),
         )
         before = first
     return table
-
-
-def _ratio(value: Any) -> str:
-    return "-" if value is None else f"x{value:.2f}"
 
 
 def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: int) -> None:
@@ -142,7 +140,7 @@ def print_costs(leaderboard: Rows, costs: Mapping[str, Mapping[str, float]], k: 
                 for cost, unit, digits in COSTS
             ),
         )
-    _print(table)
+    print_table(table)
 
 
 def print_candidate_pools(rows: Rows, k: int) -> None:
@@ -160,7 +158,7 @@ def print_candidate_pools(rows: Rows, k: int) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         table.add_row(model, *(values.get((model, pool), "-") for pool in pools))
     if rows:
-        _print(table)
+        print_table(table)
 
 
 def print_folding_in(rows: Rows, k: int) -> None:
@@ -182,7 +180,7 @@ def print_folding_in(rows: Rows, k: int) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         table.add_row(model, *(values.get((model, length), "-") for length in lengths))
     if rows:
-        _print(table)
+        print_table(table)
 
 
 def print_rows(title: str, rows: Rows) -> None:
@@ -196,10 +194,10 @@ def print_rows(title: str, rows: Rows) -> None:
         table.add_row(
             *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values())
         )
-    _print(table)
+    print_table(table)
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print a table without truncating its cells, even if it is wider than the terminal."""
     console = Console()
     needed = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum

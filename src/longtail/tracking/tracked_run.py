@@ -192,8 +192,9 @@ class TrackedRun:
         served = served_hybrid(catalog, ITEM_KNN in pipeline.datasets())
         rows: list[dict[str, Any]] = []
         if "leaderboard" in pipeline.all_outputs():
-            k = catalog["params:evaluation.primary_k"].load()
-            rows = quality_of(catalog["leaderboard"].load(), catalog["comparisons"].load(), k)
+            names = ("leaderboard", "comparisons")
+            named = (f"params:evaluation.{name}" for name in ("primary_k", "baseline"))
+            rows = quality_of(*(catalog[name].load() for name in (*names, *named)))
         self._register(served, rows, "evaluated", "training and validation period", champion=False)
 
     def _register_deployed(self, catalog: DataCatalog) -> None:

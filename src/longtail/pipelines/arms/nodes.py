@@ -14,7 +14,7 @@ from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.parameters import HybridParameters
 from longtail.metrics.arms import CONTRASTS, contrast_table
-from longtail.metrics.leaderboard import Resampling, Row, compare_pairs, drop_small_groups
+from longtail.metrics.leaderboard import Row, compare_pairs, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.nodes import relevant_of
@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 # What an arm can give to a source; a source that reads more is left out of all arms.
 VIEWS = frozenset({"vectors", "text_neighbours", "frozen_neighbours", "tfidf_neighbours"})
+
+# Vectors and the graph of their neighbours.
+View = tuple[Arrays, sp.csr_array]
 
 
 def shuffle_vectors(language_vectors: Arrays, tuning: TuningParameters) -> Arrays:
@@ -99,20 +102,23 @@ def build_views(
     """
     targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
 
-    def better(one: Arrays, two: Arrays) -> tuple[Arrays, sp.csr_array]:
-        found = [(v, neighbours_of(v["vectors"], parameters)[0]) for v in (one, two)]
+    def views(*kinds: Arrays) -> list[View]:
+        return [(kind, neighbours_of(kind["vectors"], parameters)[0]) for kind in kinds]
+
+    def better(found: list[View]) -> View:
         return max(
             found, key=lambda view: text_neighbour_ndcg(view[1], training, targets, tuning.k)
         )
 
-    chosen, graph = better(frozen, adapted)
-    third = neighbours_of(adapted["vectors"], parameters)[0]
+    own = views(frozen, adapted)
+    (_, frozen_graph), (_, third) = own
+    chosen, graph = better(own)
     if other_frozen is not None and other_adapted is not None:
-        third = better(other_frozen, other_adapted)[1]
+        third = better(views(other_frozen, other_adapted))[1]
     return ItemFeatures(
         vectors=chosen["vectors"],
         text_neighbours=graph,
-        frozen_neighbours=neighbours_of(frozen["vectors"], parameters)[0],
+        frozen_neighbours=frozen_graph,
         tfidf_neighbours=third,
     )
 
@@ -144,10 +150,9 @@ def compare_arms(
     )
     scores = {arm: score_model(lists, truth, parameters.ks) for arm, lists in arms.items()}
     pairs = [(arm, other) for arm, other in CONTRASTS if {arm, other} <= scores.keys()]
-    resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
     leaderboard, comparisons = (
         drop_small_groups(rows, parameters.min_group_size)
-        for rows in compare_pairs(scores, truth, [pairs], resampling)
+        for rows in compare_pairs(scores, truth, [pairs], parameters.resampling)
     )
     return leaderboard, contrast_table(comparisons)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.arms import nodes
+from longtail.pipelines.evaluation.pipeline import TRUTH
 from longtail.pipelines.hybrid_scoring.pipeline import gate_node, lists_node
 from longtail.pipelines.item_encoding.nodes import adapt_to_behaviour
 from longtail.pipelines.recommenders.pipeline import fitting_nodes
@@ -159,13 +160,8 @@ def _comparison(arms: list[str]) -> Pipeline:
                 nodes.compare_arms,
                 inputs={
                     "parameters": "params:evaluation",
-                    "test_interactions": "test_interactions@pandas",
-                    "train_interactions": "train_interactions@pandas",
-                    "validation_interactions": "validation_interactions@pandas",
-                    "item_groups": "item_groups",
-                    "user_groups": "user_groups",
+                    **TRUTH,
                     "item_texts": "item_texts",
-                    "interactions": "interactions@ibis",
                     **{arm: recommendations_of(arm) for arm in arms},
                 },
                 outputs=["arms_leaderboard", "arms_contrasts"],

@@ -122,7 +122,7 @@ def describe_model(
 
     The quality is that of the same settings, fitted without the test period.
     """
-    quality = quality_of(leaderboard, comparisons, evaluation.primary_k)
+    quality = quality_of(leaderboard, comparisons, evaluation.primary_k, evaluation.baseline)
     for row in quality:
         logger.info("Evaluated on the test period: %s %s", name_of(row), in_words(row))
     until = None

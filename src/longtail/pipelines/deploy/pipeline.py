@@ -6,8 +6,8 @@ from kedro.pipeline import Node, Pipeline
 
 from longtail.pipelines.deploy import nodes
 from longtail.pipelines.recommenders.nodes import refit_recommender
+from longtail.pipelines.recommenders.pipeline import item_features_of
 from longtail.pipelines.selection import ModelSelection
-from longtail.recommenders.registry import MODELS
 
 ITEM_KNN = "item_knn"
 
@@ -45,7 +45,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                         "tuning": "params:tuning",
                         "past": "deployed_histories",
                         "checkpoints": "checkpoints",
-                        **({"item_features": "item_features"} if MODELS[name].reads else {}),
+                        **item_features_of(name),
                     },
                     outputs=f"deployed_{name}_model",
                     name=f"refit_{name}",

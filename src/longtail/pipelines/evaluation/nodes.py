@@ -14,7 +14,7 @@ from longtail.errors import UserError
 from longtail.metrics.exposure import popularity_deciles
 from longtail.metrics.headlines import headlines as headlines_of
 from longtail.metrics.headlines import in_words
-from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
+from longtail.metrics.leaderboard import Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import per_item_table, per_user_table, score_model
 from longtail.metrics.tables import ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
@@ -84,10 +84,11 @@ def evaluate_models(
         model: score_model(table, truth, parameters.ks, language_vectors["vectors"])
         for model, table in tables.items()
     }
-    resampling = Resampling(parameters.bootstrap_draws, parameters.seed, parameters.confidence)
     leaderboard, comparisons = (
         drop_small_groups(rows, parameters.min_group_size)
-        for rows in compare_models(scores, truth, parameters.baseline, resampling, trials)
+        for rows in compare_models(
+            scores, truth, parameters.baseline, parameters.resampling, trials
+        )
     )
     return per_user_table(scores, truth), per_item_table(scores), leaderboard, comparisons
 

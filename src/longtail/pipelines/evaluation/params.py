@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from longtail.metrics.leaderboard import Resampling
 from longtail.recommenders.registry import MODELS
 
 
@@ -66,6 +67,11 @@ class EvaluationParameters(BaseModel):
         if baseline not in MODELS:
             raise ValueError(f"evaluation.baseline is {baseline}; there are {', '.join(MODELS)}.")
         return baseline
+
+    @property
+    def resampling(self) -> Resampling:
+        """Draws, seed and confidence of intervals and p values."""
+        return Resampling(self.bootstrap_draws, self.seed, self.confidence)
 
     @property
     def relevance(self) -> str:

@@ -6,16 +6,17 @@ from longtail.pipelines.evaluation import nodes
 from longtail.pipelines.selection import ModelSelection
 from longtail.reporting.figures.profile import PLOTS as PLOTS_OF_PROFILE
 
-TABLES = {
+# What the lists are judged by.
+TRUTH = {
     "test_interactions": "test_interactions@pandas",
     "train_interactions": "train_interactions@pandas",
     "validation_interactions": "validation_interactions@pandas",
     "item_groups": "item_groups",
     "user_groups": "user_groups",
-    "language_vectors": "language_vectors",
     # Lazy: it is read only where evaluation.relevant_events asks for it.
     "interactions": "interactions@ibis",
 }
+TABLES = TRUTH | {"language_vectors": "language_vectors"}
 
 PLOTS = (
     "leaderboard_plot",
@@ -107,11 +108,7 @@ def create_pipeline(models: ModelSelection) -> Pipeline:
                     "gate": "hybrid_gate",
                     "items": "items@pandas",
                     "item_understanding": "item_understanding",
-                    **{
-                        name: dataset
-                        for name, dataset in TABLES.items()
-                        if name != "language_vectors"
-                    },
+                    **TRUTH,
                     "recommendations_baseline": f"recommendations_{models.baseline}",
                     "recommendations_hybrid": "recommendations_hybrid",
                     "reasons": "reasons",

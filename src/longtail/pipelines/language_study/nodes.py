@@ -13,7 +13,7 @@ import pandas as pd
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
-from longtail.metrics.leaderboard import Resampling, Row, compare_models, drop_small_groups
+from longtail.metrics.leaderboard import Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import GroundTruth, ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
@@ -192,8 +192,7 @@ def _compared(
     """Return how lists compare with those of a baseline in some metrics, by group of users."""
     ks = sorted({k for _, k in wanted})
     scores = {name: score_model(table, truth, ks) for name, table in lists.items()}
-    resampling = Resampling(evaluation.bootstrap_draws, evaluation.seed, evaluation.confidence)
-    _, comparisons = compare_models(scores, truth, baseline, resampling)
+    _, comparisons = compare_models(scores, truth, baseline, evaluation.resampling)
     return [
         row
         for row in drop_small_groups(comparisons, evaluation.min_group_size)

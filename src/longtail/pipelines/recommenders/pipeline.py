@@ -41,7 +41,7 @@ def model_pipeline(name: str, namespace: str) -> Pipeline:
             "past": "past_histories",
             "test": "test_interactions@pandas",
             "length": "params:recommendation_length",
-            **_item_features(name),
+            **item_features_of(name),
         },
         outputs=f"recommendations_{name}",
         name="recommend",
@@ -64,7 +64,7 @@ def fitting_nodes(name: str) -> list[Node]:
                 "training": "training_histories",
                 "held_out": "validation_histories",
                 "checkpoints": "checkpoints",
-                **_item_features(name),
+                **item_features_of(name),
             },
             outputs=[f"{name}_hyperparameters", f"{name}_trials", f"{name}_validation_model"],
             name="tune",
@@ -76,7 +76,7 @@ def fitting_nodes(name: str) -> list[Node]:
                 "tuning": "params:tuning",
                 "past": "past_histories",
                 "checkpoints": "checkpoints",
-                **_item_features(name),
+                **item_features_of(name),
             },
             outputs=f"{name}_model",
             name="refit",
@@ -84,6 +84,6 @@ def fitting_nodes(name: str) -> list[Node]:
     ]
 
 
-def _item_features(name: str) -> dict[str, str]:
+def item_features_of(name: str) -> dict[str, str]:
     """Return the input of models that read item features."""
     return {"item_features": "item_features"} if MODELS[name].reads else {}
