@@ -36,20 +36,20 @@ def find_dislikes(
     """
     against = events.filter(events.weight < 0).select(*_KEYS).distinct()
     concerned = events.semi_join(against, list(_KEYS)).left_join(starts, "user_id")
-    concerned = concerned.drop("user_id_right").cache()
-    known_by = {
-        "validation": ibis.coalesce(concerned.validation_start, concerned.test_start),
-        "test": concerned.test_start,
-        END: ibis.null("int64"),
-    }
-    periods = {"validation": "train", "test": "validation", END: "test"}
-    tables = [
-        _summed(concerned, until, half_life_days)
-        .anti_join(pairs.filter(pairs.split == periods[moment]), list(_KEYS))
-        .mutate(known_at=ibis.literal(moment))
-        for moment, until in known_by.items()
-    ]
-    return ibis.union(*tables).order_by(*_KEYS, "known_at").cache()
+    # One row for each moment, so that all that comes before is read once.
+    dated = concerned.drop("user_id_right").mutate(known_at=ibis.array([*MOMENTS, END]).unnest())
+    validation_start = ibis.coalesce(dated.validation_start, dated.test_start)
+    dated = dated.mutate(
+        until=dated.known_at.cases(
+            ("validation", validation_start), ("test", dated.test_start), else_=ibis.null("int64")
+        )
+    )
+    summed = _summed(dated, half_life_days)
+    period = pairs.split.cases(("train", "validation"), ("validation", "test"), ("test", END))
+    interactions = pairs.select(*_KEYS, known_at=period)
+    disliked = summed.anti_join(interactions, [*_KEYS, "known_at"])
+    columns = (*_KEYS, "timestamp", "weight", "known_at")
+    return disliked.select(*columns).order_by(*_KEYS, "known_at").cache()
 
 
 def count_dislikes(dislikes: ir.Table, pairs: ir.Table) -> dict[str, Any]:
@@ -59,35 +59,29 @@ def count_dislikes(dislikes: ir.Table, pairs: ir.Table) -> dict[str, Any]:
         dislikes: the result of ``find_dislikes``.
         pairs: user_id, item_id, split of the interactions, each once.
     """
-    chosen = pairs.filter(pairs.split.isin(MOMENTS)).select(*_KEYS, known_at="split")
-    later = dislikes.semi_join(chosen, [*_KEYS, "known_at"])
-    return {
-        moment: {
-            "pairs": _number(dislikes.filter(dislikes.known_at == moment).count()),
-            "users": _number(dislikes.filter(dislikes.known_at == moment).user_id.nunique()),
-            "chosen_later": _number(later.filter(later.known_at == moment).count()),
-        }
-        for moment in MOMENTS
-    }
+    chosen = pairs.filter(pairs.split.isin(MOMENTS))
+    chosen = chosen.select(*_KEYS, known_at=chosen.split, chosen=ibis.literal(1))
+    joined = dislikes.left_join(chosen, [*_KEYS, "known_at"])
+    counted = joined.group_by("known_at").aggregate(
+        pairs=joined.count(), users=joined.user_id.nunique(), chosen_later=joined.chosen.count()
+    )
+    by_moment = {row.pop("known_at"): row for row in counted.to_pyarrow().to_pylist()}
+    nothing = {"pairs": 0, "users": 0, "chosen_later": 0}
+    return {moment: by_moment.get(moment, nothing) for moment in MOMENTS}
 
 
-def _number(count: ir.IntegerScalar) -> int:
-    return int(count.to_pyarrow().as_py())
-
-
-def _summed(events: ir.Table, until: ir.IntegerValue, half_life_days: float | None) -> ir.Table:
-    """Sum the events before a time (null: all); those of unknown time count as earlier."""
-    dated = events.mutate(until=until)
+def _summed(dated: ir.Table, half_life_days: float | None) -> ir.Table:
+    """Sum the events before ``until`` (null: all); those of unknown time count as earlier."""
     past = dated.until.isnull() | dated.timestamp.isnull() | (dated.timestamp < dated.until)
     known = dated.filter(past)
     end = ibis.coalesce(known.until, known["last"])
     aged = millionths(decayed(known.weight, known.timestamp, end, half_life_days))
-    sums = known.group_by(*_KEYS).aggregate(
+    sums = known.group_by(*_KEYS, "known_at").aggregate(
         evidence=aged.sum(),
         timestamp=known.timestamp.max(where=known.weight < 0),
         against=(known.weight < 0).sum(),
     )
     disliked = sums.filter((sums.evidence <= 0) & (sums.against > 0))
     return disliked.select(
-        *_KEYS, "timestamp", weight=(disliked.evidence / MILLIONTHS).cast("float64")
+        *_KEYS, "known_at", "timestamp", weight=(disliked.evidence / MILLIONTHS).cast("float64")
     )
