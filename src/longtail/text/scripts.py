@@ -57,7 +57,7 @@ def unread_in_words(model: str, share: float, words: Sequence[str]) -> str:
     return (
         f"The encoder {model} does not read {100 * share:.0f} % of the words of the item texts, "
         f"such as {', '.join(words)}: their vectors carry little information. Choose a model for "
-        "their language with item_encoding.encoder.model, for example "
+        "their language with item_encoding.encoder.model, for example use_multilingual or "
         "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2."
     )
 

@@ -16,8 +16,12 @@ import torch
 from longtail.errors import UserError
 from longtail.files import file_state
 from longtail.progress import no_bars_in_files
+from longtail.text.known_encoders import KNOWN_ENCODERS
+from longtail.text.parted_weights import PartedWeights
 
 PACKAGE_PREFIX = "package:"
+# Where packages hold their weights.
+FOLDERS = ("model", "resources")
 GGUF = ".gguf"
 GGUF_NEEDS = ("gguf", "accelerate")
 
@@ -25,25 +29,33 @@ GGUF_NEEDS = ("gguf", "accelerate")
 def resolve_model(model: str, parameter: str) -> str:
     """Return the folder, GGUF file or hub id that a model parameter names.
 
-    A package holds its weights in the folder ``model`` or in a GGUF file; it is not imported.
+    A package holds its weights in the folder ``model`` or ``resources`` or in a GGUF file; it is
+    not imported. The folder of a known encoder that is fetched in parts need not exist yet.
 
     Args:
-        model: a local folder, a GGUF file, a hub id, or ``package:<name>``.
+        model: name of a known encoder, a local folder, a GGUF file, a hub id, or
+            ``package:<name>``.
         parameter: name of the parameter, for error messages.
 
     Raises:
         UserError: the package is not installed, or holds no weights.
     """
-    if not model.startswith(PACKAGE_PREFIX):
-        return model
-    package = model.removeprefix(PACKAGE_PREFIX)
+    weights = _weights_of(model)
+    if isinstance(weights, PartedWeights):
+        return str(weights.folder)
+    if not weights.startswith(PACKAGE_PREFIX):
+        return weights
+    package = weights.removeprefix(PACKAGE_PREFIX)
     home = _folder_of(package)
     if home is None:
+        install = KNOWN_ENCODERS[model].install if model in KNOWN_ENCODERS else ""
         raise UserError(
-            f"Parameter {parameter} names the package '{package}', "
-            "which is not installed. Install it, or name a local folder or a hub id."
+            f"Parameter {parameter} names the package '{package}', which is not installed. "
+            f"{f'Run {install}' if install else 'Install it'}, or name "
+            f"{', '.join(sorted(KNOWN_ENCODERS))}, a local folder or a hub id."
         )
-    found = [path for path in (home / "model", *sorted(home.glob(f"*{GGUF}"))) if path.exists()]
+    places = (*(home / folder for folder in FOLDERS), *sorted(home.glob(f"*{GGUF}")))
+    found = [place for place in places if place.exists()]
     if not found:
         raise UserError(
             f"Parameter {parameter} names the package '{package}', which holds "
@@ -52,11 +64,32 @@ def resolve_model(model: str, parameter: str) -> str:
     return str(found[0])
 
 
+def _weights_of(model: str) -> str | PartedWeights:
+    """Return the weights that a known encoder stands for; any other model as it is."""
+    known = KNOWN_ENCODERS.get(model)
+    return known.weights if known else model
+
+
+def fetch_weights(model: str) -> None:
+    """Bring the weights of a known encoder that comes in parts to this machine.
+
+    Args:
+        model: as ``resolve_model`` takes it.
+
+    Raises:
+        UserError: a part cannot be had.
+    """
+    weights = _weights_of(model)
+    if isinstance(weights, PartedWeights):
+        weights.fetch()
+
+
 def packages_of(model: str) -> tuple[str, ...]:
     """Return the distributions that a model needs in addition to those of every model."""
-    if not model.startswith(PACKAGE_PREFIX):
+    weights = _weights_of(model)
+    if isinstance(weights, PartedWeights) or not weights.startswith(PACKAGE_PREFIX):
         return ()
-    carriers = packages_distributions().get(model.removeprefix(PACKAGE_PREFIX), [])
+    carriers = packages_distributions().get(weights.removeprefix(PACKAGE_PREFIX), [])
     reader = GGUF_NEEDS if resolve_model(model, "model").endswith(GGUF) else ()
     return (*sorted(set(carriers)), *reader)
 
