@@ -38,7 +38,8 @@ def index_whole_log(
 
     Args:
         past: training and validation period.
-        test: user_id, item_id, timestamp, weight of the test period.
+        test: user_id, item_id, timestamp, weight of the test period; also position, where times
+            alone do not order the interactions of a user.
         fold_in: the first interactions of hidden users, where the protocol hides some.
         dislikes: user_id, item_id, known_at.
         cleaning: gives the seed of the order of equal times.
@@ -52,6 +53,9 @@ def index_whole_log(
         }
     )
     columns = [*KEYS, "timestamp", "weight"]
+    if "position" in test:
+        columns.append("position")
+        known["position"] = known.groupby("user_id", sort=False).cumcount()
     later = [table[columns].astype({"timestamp": "float64"}) for table in (fold_in, test)]
     at_end = dislikes[dislikes["known_at"] == END]
     chosen = pd.concat([known, *later], ignore_index=True).drop_duplicates(KEYS)
