@@ -76,6 +76,7 @@ def rendered(lists: Lists) -> str:
         GATE,
         lists,
         ["half <lost>"],
+        [{"file": "items", "sentence": "Ids: <text>. Set `a.b`.", "is_doubt": True}],
         20,
         "als",
         0.95,
@@ -102,6 +103,11 @@ def test_titles_are_escaped(page: str) -> None:
 
 def test_warnings_about_the_data_stand_before_the_first_table(page: str) -> None:
     assert page.index("<li>half &lt;lost&gt;</li>") < page.index("<h2>Which model")
+
+
+def test_the_page_says_how_the_files_were_read(page: str) -> None:
+    line = '<li class="doubt">items: Ids: &lt;text&gt;. Set <code>a.b</code>.</li>'
+    assert line in page[page.index("<h2>The data</h2>") :]
 
 
 def test_data_run_result_and_price_stand_before_the_first_table(page: str) -> None:

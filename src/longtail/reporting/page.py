@@ -100,6 +100,7 @@ def evaluation_page(
     gate: Mapping[str, Any],
     lists: Lists,
     warnings: Sequence[str],
+    understood: Rows,
     k: int,
     baseline: str,
     confidence: float,
@@ -115,6 +116,7 @@ def evaluation_page(
         gate: the saved gate with its Pareto front.
         lists: lists of single users.
         warnings: sentences about the data that change how the numbers are to be read.
+        understood: findings of the cleaning on how both files were read.
         k: list length of the tables.
         baseline: the model that all others are compared with.
         confidence: coverage of the intervals.
@@ -136,6 +138,7 @@ def evaluation_page(
         searched_history=SEARCHED_HISTORY,
         headlines=headlines,
         warnings=warnings,
+        understood=understood,
         glossary=glossary(order),
         k=k,
         baseline=baseline,

@@ -240,6 +240,7 @@ def write_report(
             withheld,
         ),
         warnings_of(cleaning_report),
+        cleaning_report["understood"],
         k,
         parameters.baseline,
         confidence,
