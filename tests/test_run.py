@@ -12,6 +12,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from tests.conftest import run
 
 from longtail.cli import cli
 from longtail.errors import UserError
@@ -277,3 +278,15 @@ def test_a_run_up_to_the_lists_ends_well_without_what_is_served(
 
     assert tracked_runs(project)[session].info.status == "FINISHED"
     assert "The hybrid is not registered: there is no item_understanding." in caplog.text
+
+
+def test_results_of_another_data_set_are_refused(
+    finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGTAIL_TEST_DATA", str(tmp_path / "other_shop"))
+    with pytest.raises(
+        UserError,
+        match=r"made from the data set '[^']+', but this environment reads 'other_shop'"
+        r".*LONGTAIL_DATA.*`kedro run --env=test` first.*kedro new-data",
+    ):
+        run(finished_project, pipelines=["evaluation"])

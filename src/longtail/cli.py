@@ -84,7 +84,7 @@ def _log_refusal(options: Mapping[str, Any], message: str) -> None:
     from kedro.config import OmegaConfigLoader  # noqa: PLC0415
 
     from longtail import settings  # noqa: PLC0415
-    from longtail.tracking.descriptions import name_of_data  # noqa: PLC0415
+    from longtail.runs.records import name_of_data  # noqa: PLC0415
     from longtail.tracking.refusals import log_refusal  # noqa: PLC0415
 
     source = str(settings.PROJECT_ROOT / "conf")

@@ -14,10 +14,9 @@ from mlflow.tracking import MlflowClient
 from longtail import settings
 from longtail.errors import UserError
 from longtail.private_interfaces import catalog_with_versions
-from longtail.runs.records import RunRecords
+from longtail.runs.records import RunRecords, name_of_data
 from longtail.runs.reproduce import open_context
 from longtail.runs.versions import pin_newest_complete
-from longtail.tracking.descriptions import name_of_data
 
 
 def open_catalog(

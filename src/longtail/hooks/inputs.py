@@ -13,6 +13,7 @@ from kedro.pipeline.node import Node
 
 from longtail.runs.input_checks import check_data_root
 from longtail.runs.recording import RunRecorder
+from longtail.runs.records import name_of_data
 
 
 class InputHooks:
@@ -32,9 +33,10 @@ class InputHooks:
         Raises:
             UserError: If Kedro cannot find versions in the folder of the data.
         """
-        data_root = context.project_path / context.config_loader["globals"]["data_root"]
+        settings = context.config_loader["globals"]
+        data_root = context.project_path / settings["data_root"]
         check_data_root(data_root)
-        self.recorder = RunRecorder(data_root, context.env or "")
+        self.recorder = RunRecorder(data_root, context.env or "", name_of_data(settings))
 
     @hook_impl
     def before_pipeline_run(

@@ -23,8 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from longtail.errors import UserError
 from longtail.private_interfaces import experiment_id_of, mlflow_client_of
-from longtail.runs.records import RunRecords
-from longtail.tracking.descriptions import name_of_data, run_name
+from longtail.runs.records import RunRecords, name_of_data
+from longtail.tracking.descriptions import run_name
 from longtail.tracking.experiment_page import set_view
 from longtail.tracking.store import opening, patient
 from longtail.tracking.tracked_run import TrackedRun, TrackingParameters

@@ -97,6 +97,31 @@ def check_inputs_match(inputs: Mapping[str, str], records: RunRecords, env: str 
         raise UserError(mixed_inputs_message(mixed, env))
 
 
+def check_data_set(
+    inputs: Mapping[str, str], records: RunRecords, data_set: str, env: str = ""
+) -> None:
+    """Refuse inputs that were made from another data set than the environment reads.
+
+    Args:
+        inputs: versions of the inputs, by dataset.
+        records: the records of earlier runs.
+        data_set: name of the data that the environment reads.
+        env: the environment, for the command in the message.
+
+    Raises:
+        UserError: If an input was made from another data set.
+    """
+    others = {records.data_set(version) for version in inputs.values()} - {"", data_set}
+    if others:
+        other = min(others)
+        raise UserError(
+            f"The newest results were made from the data set '{other}', but this environment reads"
+            f" '{data_set}'. To go on with '{other}', name its folder in LONGTAIL_DATA or in"
+            f" source_folder. To work with '{data_set}', run `{command((), env)}` first. `kedro"
+            " new-data` gives each data set an environment of its own."
+        )
+
+
 def check_data_root(data_root: Path) -> None:
     """Refuse a folder in whose path Kedro, looking for versions, sees a pattern.
 

@@ -17,7 +17,12 @@ from kedro.pipeline.node import Node
 from longtail.errors import UserError
 from longtail.private_interfaces import file_path, save_path
 from longtail.runs.costs import CostMeter, Costs
-from longtail.runs.input_checks import check_inputs_exist, check_inputs_match, check_intact
+from longtail.runs.input_checks import (
+    check_data_set,
+    check_inputs_exist,
+    check_inputs_match,
+    check_intact,
+)
 from longtail.runs.lineage import encoder_precision, parameter_values
 from longtail.runs.records import (
     FileState,
@@ -57,16 +62,18 @@ class RunRecorder:
         meter: times the nodes that fit a model or recommend with it.
     """
 
-    def __init__(self, data_root: Path, env: str = "") -> None:
+    def __init__(self, data_root: Path, env: str = "", data_set: str = "") -> None:
         """Find the records of the runs below a data root.
 
         Args:
             data_root: where the catalog's datasets are.
+            data_set: name of the data that the environment reads.
             env: the environment, for commands in messages.
         """
         self.meter = CostMeter()
         self._records = RunRecords(data_root)
         self._env = env
+        self._data_set = data_set
         self._version: str | None = None
         self._catalog = DataCatalog()
         self._saved: Counter[str] = Counter()
@@ -90,6 +97,7 @@ class RunRecorder:
         read = pipeline.datasets() if only_missing else read_from_outside(pipeline)
         check_intact(read, catalog, self._records, self._env)
         inputs = input_versions(pipeline, catalog)
+        check_data_set(inputs, self._records, self._data_set, self._env)
         check_inputs_match(inputs, self._records, self._env)
         version = run_params["run_id"]
         if not only_missing:
@@ -102,6 +110,7 @@ class RunRecorder:
             status="running",
             process=this_process(),
             pipelines=tuple(run_params["pipeline_names"] or ("__default__",)),
+            data_set=self._data_set,
             inputs=inputs,
             ancestors=ancestry(steps(pipeline), inputs, version, self._records),
         )

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,6 +42,8 @@ class RunRecord(BaseModel):
         version: the save version of everything that the run wrote.
         status: "running" also for a run that was killed.
         pipelines: names of the pipelines that ran.
+        data_set: name of the data that the run read, itself or through its inputs; "" in records
+            of older versions of the project.
         inputs: versions of the datasets that the run read and did not make.
         ancestors: for each output, versions of all datasets that it was made from, directly or not.
         hashes: SHA-256 of each saved output; of a running run, of the nodes that have finished.
@@ -61,6 +63,7 @@ class RunRecord(BaseModel):
     version: str
     status: Status
     pipelines: tuple[str, ...] = ()
+    data_set: str = ""
     inputs: dict[str, str] = {}
     ancestors: dict[str, dict[str, str]] = {}
     hashes: dict[str, str] = {}
@@ -174,6 +177,11 @@ class RunRecords:
         record = self.read(version)
         return {} if record is None else record.ancestors.get(dataset, {})
 
+    def data_set(self, version: str) -> str:
+        """Return the name of the data that a version was made from; "" where it is not recorded."""
+        record = self.read(version)
+        return "" if record is None else record.data_set
+
     def content(self, dataset: str, version: str) -> str:
         """Return the hash of a version's content, or the version if no hash is recorded."""
         record = self.read(version)
@@ -254,6 +262,15 @@ def has_ended(process: str) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def name_of_data(settings: Mapping[str, Any]) -> str:
+    """Return the name of the data set: that of the folder of its files.
+
+    Args:
+        settings: the globals of the configuration.
+    """
+    return Path(str(settings["source_folder"]).replace("\\${", "${")).name
 
 
 def content_hash(path: Path) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from kedro.io import DataCatalog
@@ -20,15 +19,6 @@ from longtail.tracking.parameters import as_text, flatten
 MAX_NAME_LENGTH = 250
 MAX_NAMED_PARAMETERS = 3
 DIGEST_LENGTH = 16
-
-
-def name_of_data(settings: Mapping[str, Any]) -> str:
-    """Return the name of the data set: that of the folder of its files.
-
-    Args:
-        settings: the globals of the configuration.
-    """
-    return Path(str(settings["source_folder"]).replace("\\${", "${")).name
 
 
 def run_name(
