@@ -41,8 +41,31 @@ def test_one_factor_solved_by_hand() -> None:
     confidence = sp.csr_array(np.array([[2.0, 0.0]]))
     response = sp.csr_array(np.array([[5.0, 0.0]]))
     factors = np.array([[1.0], [2.0]], dtype=np.float32)
-    solved = solve_user_factors(factors, gram_of(factors), confidence, response, np.array([3.0]))
+    arrays = {"item_factors": factors, **gram_of(factors)}
+    solved = solve_user_factors(arrays, confidence, response, np.array([3.0]))
     np.testing.assert_allclose(solved, [[0.5]])
+
+
+@pytest.mark.parametrize("n_factors", [2, 12])
+def test_users_of_any_history_length_solve_their_equations(n_factors: int) -> None:
+    # Histories shorter and longer than the number of factors, one empty; weights of both signs.
+    random = np.random.default_rng(0)
+    factors = random.normal(size=(9, n_factors)).astype(np.float32)
+    there = np.arange(9) < np.array([0, 1, 3, 9])[:, None]
+    confidence = np.where(there, random.uniform(-0.1, 3.0, there.shape), 0.0)
+    response = np.where(there, random.uniform(0.5, 2.0, there.shape), 0.0)
+    penalty, all_pairs = np.array([1.0, 2.0, 3.0, 4.0]), 0.3
+    solved = solve_user_factors(
+        {"item_factors": factors, **gram_of(factors)},
+        sp.csr_array(confidence),
+        sp.csr_array(response),
+        penalty,
+        all_pairs,
+    )
+    for user, own in enumerate(confidence):
+        system = factors.T @ np.diag(all_pairs + own) @ factors + penalty[user] * np.eye(n_factors)
+        expected = np.linalg.solve(system, factors.T @ response[user])
+        np.testing.assert_allclose(solved[user], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

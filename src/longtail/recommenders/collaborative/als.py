@@ -56,7 +56,7 @@ class ALS(FactorModel):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors, item_factors (one row each) and item_gram (factors, factors)."""
+        """Return user_factors, item_factors (one row each) and what ``gram_of`` returns."""
         # implicit runs its own threads, with which BLAS threads would compete.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
@@ -70,7 +70,7 @@ class ALS(FactorModel):
         arrays = {
             "user_factors": model.user_factors,
             "item_factors": model.item_factors,
-            "item_gram": gram_of(model.item_factors),
+            **gram_of(model.item_factors),
         }
         return arrays if self.recency_decay == 1 else self.fold_in(arrays, data)
 
@@ -81,9 +81,7 @@ class ALS(FactorModel):
         confidence = histories.matrix((self.alpha * histories.weights - 1) * recency)
         response = histories.matrix(self.alpha * histories.weights * recency)
         penalty = np.full(data.histories.n_users, self.regularization)
-        users = solve_user_factors(
-            arrays["item_factors"], arrays["item_gram"], confidence, response, penalty
-        )
+        users = solve_user_factors(arrays, confidence, response, penalty)
         return arrays | {"user_factors": users}
 
 

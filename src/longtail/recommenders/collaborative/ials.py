@@ -55,7 +55,7 @@ class IALS(FactorModel):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors, item_factors (one row each) and item_gram (factors, factors)."""
+        """Return user_factors, item_factors (one row each) and what ``gram_of`` returns."""
         return self._factorise(data, {})
 
     def fold_in(self, arrays: Arrays, data: TrainingData) -> Arrays:
@@ -66,8 +66,7 @@ class IALS(FactorModel):
         frequency = np.bincount(histories.users, recency, histories.n_users)
         n_warm = np.count_nonzero(histories.item_counts())
         penalty = self.regularization * (weight * n_warm + frequency)
-        gram = np.float32(weight) * arrays["item_gram"]
-        users = solve_user_factors(arrays["item_factors"], gram, behaviour, behaviour, penalty)
+        users = solve_user_factors(arrays, behaviour, behaviour, penalty, all_pairs=weight)
         return arrays | {"user_factors": users}
 
     def _factorise(self, data: TrainingData, features: dict[str, Any]) -> Arrays:
@@ -92,6 +91,6 @@ class IALS(FactorModel):
             "user_factors": np.ascontiguousarray(model.get_user_embedding(), dtype=np.float32),
             "item_factors": item_factors,
             # Of the items that were fitted.
-            "item_gram": gram_of(item_factors[warm]),
+            **gram_of(item_factors[warm]),
         }
         return arrays if self.recency_decay == 1 else self.fold_in(arrays, data)

@@ -34,7 +34,7 @@ class FeatureIALS(IALS):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return user_factors, item_factors, item_gram and text_map (d, factors).
+        """Return the arrays of ``IALS.fit`` and text_map (d, factors).
 
         The factors of items without interactions are the map of their text.
         """
