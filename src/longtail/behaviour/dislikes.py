@@ -5,6 +5,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from longtail.behaviour.computed import computed
 from longtail.behaviour.signals import MILLIONTHS, decayed, millionths
 
 MOMENTS = ("validation", "test")
@@ -49,7 +50,7 @@ def find_dislikes(
     interactions = pairs.select(*_KEYS, known_at=period)
     disliked = summed.anti_join(interactions, [*_KEYS, "known_at"])
     columns = (*_KEYS, "timestamp", "weight", "known_at")
-    return disliked.select(*columns).order_by(*_KEYS, "known_at").cache()
+    return disliked.select(*columns).order_by(*_KEYS, "known_at").pipe(computed)
 
 
 def count_dislikes(dislikes: ir.Table, pairs: ir.Table) -> dict[str, Any]:

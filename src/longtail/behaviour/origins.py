@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis.expr.types as ir
 from pydantic import BaseModel, ConfigDict, Field
 
+from longtail.behaviour.computed import computed
 from longtail.behaviour.pairs import first_positive, split_pairs
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import Assignment, SplitSettings, assign_splits
@@ -64,7 +65,8 @@ def split_at_origin(
             items or users instead of a period.
     """
     for _ in range(origin):
-        events = _before_test(events, assign_splits(first_positive(events), settings)).cache()
+        assignment = assign_splits(first_positive(events), settings)
+        events = computed(_before_test(events, assignment))
     return split_pairs(events, settings, signals)
 
 

@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from longtail.behaviour.computed import computed
 from longtail.behaviour.dislikes import find_dislikes
 from longtail.behaviour.protocols import FOLD_IN, Cutoffs, hidden_items, rank_per_user
 from longtail.behaviour.signals import MILLIONTHS, Signals, decayed, millionths, saturated
@@ -38,9 +39,9 @@ def split_pairs(events: ir.Table, settings: SplitSettings, signals: Signals | No
     assignment = assign_splits(first_positive(events), settings)
     pairs = assignment.interactions
     if signals is None:
-        weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64")).cache()
+        weighed = pairs.mutate(weight=ibis.literal(1, type="int64").cast("float64")).pipe(computed)
     else:
-        weighed = _weigh(events, _with_period_ends(assignment, settings), signals).cache()
+        weighed = _weigh(events, _with_period_ends(assignment, settings), signals).pipe(computed)
     visible = events
     if assignment.protocol == "item_cold":
         hidden = hidden_items(pairs, settings.hidden_share, settings.seed)
@@ -63,7 +64,7 @@ def _with_positions(weighed: ir.Table, pairs: ir.Table, settings: SplitSettings)
         return weighed
     ranked = rank_per_user(pairs, settings.seed).select(*_KEYS, position=_.position.cast("int64"))
     named = weighed.select(*_KEYS, "timestamp", "weight", "split")
-    return named.join(ranked, list(_KEYS)).cache()
+    return named.join(ranked, list(_KEYS)).pipe(computed)
 
 
 def first_positive(events: ir.Table) -> ir.Table:
@@ -76,7 +77,7 @@ def first_positive(events: ir.Table) -> ir.Table:
     first = positive.group_by(list(_KEYS)).aggregate(
         **{name: positive[name].min() for name in names}
     )
-    first = first.cache()
+    first = computed(first)
     if "moment" not in names:
         return first
     seconds = first.group_by("user_id", "timestamp").aggregate(n=_.moment.nunique())
@@ -146,7 +147,7 @@ def _weigh(events: ir.Table, pairs: ir.Table, signals: Signals) -> ir.Table:
     sums = known.group_by(*_KEYS, "first", "split").aggregate(evidence=millionths(aged).sum())
     positive = sums.filter(sums.evidence > 0)
     strength = saturated(positive.evidence / MILLIONTHS, signals.saturation)
-    weighed = positive.mutate(weight=millionths(strength)).cache()
+    weighed = positive.mutate(weight=millionths(strength)).pipe(computed)
     train = weighed.filter(weighed.split == "train")
     total, n = (
         train.aggregate(total=train.weight.sum(), n=train.count())

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import ibis
 import ibis.expr.types as ir
 
+from longtail.behaviour.computed import computed
 from longtail.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def map_columns(
         if source in table.columns
     }
     # Cached, so that the file is read and parsed only once.
-    read = table.select(**present).cache()
+    read = table.select(**present).pipe(computed)
     padded = {name: _is_padded(read[name]) for name in required}
     counts = read.aggregate(
         **{name: flag.sum() for name, flag in padded.items()},

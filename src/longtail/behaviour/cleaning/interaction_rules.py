@@ -14,6 +14,7 @@ from longtail.behaviour.cleaning.k_core import describe_cost, k_core
 from longtail.behaviour.cleaning.parsing import TimestampProfile
 from longtail.behaviour.cleaning.rules import Rule, first_rule
 from longtail.behaviour.cleaning.typed_rows import NUMBERS, text_as_read
+from longtail.behaviour.computed import computed
 from longtail.behaviour.signals import Signals
 from longtail.behaviour.splits import ProtocolChoice
 from longtail.errors import UserError
@@ -189,7 +190,7 @@ def reject_outside_core(
     outside, rules = _classify(
         joined, [Rule("outside_k_core", reason, joined.in_core.isnull())], "in_core"
     )
-    return outside.cache(), rules, cost
+    return computed(outside), rules, cost
 
 
 def _classify(table: ir.Table, rules: list[Rule], *helpers: str) -> tuple[ir.Table, list[Rule]]:

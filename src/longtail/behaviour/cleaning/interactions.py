@@ -26,6 +26,7 @@ from longtail.behaviour.cleaning.typed_rows import (
     rejected_as_read,
     type_columns,
 )
+from longtail.behaviour.computed import computed
 from longtail.behaviour.signals import MILLIONTHS, Signals, event_weight, millionths
 from longtail.errors import UserError
 
@@ -79,7 +80,7 @@ def clean_interactions(
     coded, bot_rules = reject_bots(coded, settings)
     window = settings.double_click_seconds if profile.kind == "calendar" else None
     coded, repeat_rules = reject_repeats(coded, window)
-    coded, core_rules, cost = reject_outside_core(coded.cache(), codes, settings)
+    coded, core_rules, cost = reject_outside_core(computed(coded), codes, settings)
     rules += bot_rules + repeat_rules + core_rules
     report = count_rules(coded, rules) | {"timestamps": _describe(profile)} | cost
     as_read = rejected_as_read(coded, codes)
@@ -136,7 +137,7 @@ def _weigh_kept(
     weighed = events.mutate(
         weight=event_weight(events, signals), event_type=events.coded_event_type
     )
-    return weighed.select(*columns).cache()
+    return weighed.select(*columns).pipe(computed)
 
 
 def _describe_event_types(

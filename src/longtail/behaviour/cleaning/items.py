@@ -12,6 +12,7 @@ from longtail.behaviour.cleaning.mass_rejections import mass_rejections, nothing
 from longtail.behaviour.cleaning.parsing import parse_price
 from longtail.behaviour.cleaning.rules import Rule, add_reason, count_rules, first_rule
 from longtail.behaviour.cleaning.texts import clean_texts
+from longtail.behaviour.computed import computed
 from longtail.errors import UserError
 
 TEXT_COLUMNS = ("title", "description", "categories", "brand")
@@ -88,7 +89,7 @@ def clean_items(raw: ir.Table, settings: ItemSettings) -> CleanItems:
     )
     ranked = described.mutate(position=ibis.row_number().over(fullest_first))
     rules = _rules(ranked, settings)
-    classified = ranked.select(*ITEM_COLUMNS, rule=first_rule(rules)).cache()
+    classified = ranked.select(*ITEM_COLUMNS, rule=first_rule(rules)).pipe(computed)
     kept = classified.filter(classified.rule.isnull())
     rejected = add_reason(classified.filter(classified.rule.notnull()), rules)
     report = count_rules(classified, rules)

@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from longtail.behaviour import groups
+from longtail.behaviour.computed import computed
 
 
 def k_core(pairs: ir.Table, k: int) -> ir.Table:
@@ -20,7 +21,7 @@ def k_core(pairs: ir.Table, k: int) -> ir.Table:
         for name in ("user_id", "item_id"):
             partners = pairs.group_by(name).aggregate(n=pairs.count())
             pairs = pairs.semi_join(partners.filter(partners.n >= k), name)
-        pairs = pairs.cache()
+        pairs = computed(pairs)
         n_before, n_pairs = n_pairs, _count(pairs)
     return pairs
 

@@ -13,6 +13,7 @@ from longtail.behaviour.cleaning.parsing import (
     parse_number,
     parse_times,
 )
+from longtail.behaviour.computed import computed
 
 NUMBERS = ("rating", "quantity", "dwell_seconds")
 RAW_COLUMNS = ("user_id", "item_id", "event_type", *NUMBERS, "timestamp")
@@ -101,7 +102,7 @@ def encode_rows(
         item_id_as_read=ibis.ifelse(joined.item_code.isnull(), joined.item_id, ibis.null("string")),
         **{name: joined[f"typed_{name}"] for name in names},
         **{f"{name}_as_read": _text_if_different(joined, name) for name in ("event_type", *names)},
-    ).cache()
+    ).pipe(computed)
     as_read = [name for name in coded.columns if name.endswith("_as_read")]
     return coded.drop(*(set(as_read) - set(_non_empty(coded, as_read)))), codes
 

@@ -22,6 +22,7 @@ from longtail.behaviour.cleaning.understood import (
     describe_columns,
     describe_ids,
 )
+from longtail.behaviour.computed import computed
 from longtail.behaviour.dislikes import MOMENTS, count_dislikes
 from longtail.behaviour.histories import Histories, build_histories, without_pairs
 from longtail.behaviour.origins import RepeatParameters, split_at_origin
@@ -153,8 +154,8 @@ def split_interactions(
         assert assignment.dislikes is not None
         pairs, disliked_pairs = assignment.interactions, assignment.dislikes
         split_protocol = assignment.describe() | {"reason": split_protocol["reason"]}
-    train, validation, test = (split_table(pairs, name).cache() for name in SPLITS)
-    fold_in = fold_in_table(pairs, seed).cache()
+    train, validation, test = (computed(split_table(pairs, name)) for name in SPLITS)
+    fold_in = computed(fold_in_table(pairs, seed))
     is_folded = split_protocol["protocol"] == "user_cold"
     split = split_protocol | {
         "origin": repeat.origin,
