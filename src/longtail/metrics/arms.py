@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from longtail.metrics.headlines import verdict
 from longtail.metrics.leaderboard import Row
 
@@ -18,9 +21,13 @@ GROUPS = (
     ("all", "ndcg", "all", "all"),
     ("tail items", "recall", "tail", "all"),
     ("cold items", "recall", "cold", "all"),
-    ("quiet users", "ndcg", "all", "quiet"),
+    ("1 to 4 interactions", "recall", "count_1_to_4", "all"),
+    ("5 to 19 interactions", "recall", "count_5_to_19", "all"),
+    ("20 or more interactions", "recall", "count_20_or_more", "all"),
     ("short texts", "recall", "short_text", "all"),
     ("unseen words", "recall", "unseen_words", "all"),
+    ("texts in other scripts", "recall", "other_script", "all"),
+    ("quiet users", "ndcg", "all", "quiet"),
 )
 METRICS = ("ndcg", "recall", "ndcg_warm_only", "recall_warm_only")
 
@@ -44,6 +51,52 @@ def contrast_table(comparisons: Sequence[Row]) -> list[Row]:
         for row in comparisons
         if row["metric"] in METRICS
     ]
+
+
+def count_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    """Return masks of the items by their number of interactions before the test.
+
+    Args:
+        counts: (n_items,) interactions before the test.
+
+    Returns:
+        bool (n_items,) each; items without an interaction are the cold items.
+    """
+    return {
+        "count_1_to_4": (counts >= 1) & (counts < 5),
+        "count_5_to_19": (counts >= 5) & (counts < 20),
+        "count_20_or_more": counts >= 20,
+    }
+
+
+def advice(contrasts: Sequence[Row], k: int, seconds_per_thousand: float | None = None) -> str:
+    """Return what the language model brings on this data set, and whether TF-IDF would do.
+
+    Args:
+        contrasts: rows of ``contrast_table``.
+        k: list length.
+        seconds_per_thousand: seconds that encoding a thousand texts took; None if unknown.
+    """
+    first = next(iter(CONTRASTS.values()))
+    shown = [(label, row) for label, row in shown_rows(contrasts, k) if row["contrast"] == first]
+    if not shown:
+        return ""
+    better, worse = (
+        ", ".join(label for label, row in shown if row["verdict"] == kind)
+        for kind in ("higher", "lower")
+    )
+    tfidf = "TF-IDF vectors that are adapted and tuned in the same way"
+    if better and worse:
+        said = f"Against {tfidf}, the language model is better for {better} and worse for {worse}."
+    elif better:
+        said = f"Use the language model: against {tfidf}, it is better for {better}."
+    elif worse:
+        said = f"Use TF-IDF: {tfidf} are better for {worse}."
+    else:
+        said = f"TF-IDF would do: {tfidf} are not different from the language model in any group."
+    if seconds_per_thousand is None:
+        return said
+    return f"{said} Encoding takes {seconds_per_thousand:.1f} seconds per thousand new texts."
 
 
 def contrasts_in_words(contrasts: Sequence[Row], k: int) -> list[str]:

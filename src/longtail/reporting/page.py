@@ -174,13 +174,19 @@ def glossary(models: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def arms_page(
-    leaderboard: Rows, contrasts: Rows, figures: Mapping[str, go.Figure], k: int, confidence: float
+    leaderboard: Rows,
+    contrasts: Rows,
+    advice: str,
+    figures: Mapping[str, go.Figure],
+    k: int,
+    confidence: float,
 ) -> str:
     """Render the page on what text and the language model bring.
 
     Args:
         leaderboard: rows of the leaderboard of the arms.
         contrasts: rows of the contrasts.
+        advice: whether to use the language model; may be empty.
         figures: figures by name.
         k: list length of the tables.
         confidence: coverage of the intervals.
@@ -189,6 +195,7 @@ def arms_page(
     return _render(
         "arms_report.html",
         figures,
+        advice=advice,
         sentences=contrasts_in_words(contrasts, k),
         contrasts=[_contrast_cells(label, row) for label, row in shown_rows(contrasts, k)],
         quality=table(leaderboard, quality_columns(cold=has_cold), k),

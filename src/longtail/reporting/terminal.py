@@ -75,12 +75,13 @@ def print_leaderboard(
         )
 
 
-def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
-    """Print the arms, and below them each contrast with its interval and the verdict.
+def print_arms(leaderboard: Rows, contrasts: Rows, advice: str, k: int) -> None:
+    """Print the arms, below them each contrast with its interval and the verdict, and the advice.
 
     Args:
         leaderboard: rows of the arms' leaderboard.
         contrasts: rows of the contrasts.
+        advice: whether to use the language model; may be empty.
         k: list length.
     """
     print_table(leaderboard_table(leaderboard, k, "no_text"))
@@ -89,7 +90,9 @@ def print_arms(leaderboard: Rows, contrasts: Rows, k: int) -> None:
         for label, row in shown_rows(list(contrasts), k)
     ]
     title = f"What text and the language model bring at K = {k}"
-    print_table(_verdicts(title, ("contrast", "metric"), rows))
+    table = _verdicts(title, ("contrast", "metric"), rows)
+    table.caption = advice or None
+    print_table(table)
 
 
 def _verdicts(

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 WORD = re.compile(r"\w+")
+LETTER = re.compile(r"[^\W\d_]")
+LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏ]")
 # Texts up to this quantile of the number of words are short.
 SHORT_QUANTILE = 0.25
 
@@ -49,7 +51,7 @@ def add_understanding(
 
 
 def text_groups(texts: pd.Series, trained: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-    """Return masks of the items with a short text and of those with unseen words.
+    """Return masks of the items with a short text, with unseen words, and in other scripts.
 
     Args:
         texts: (n_items,) item texts, "" for an item without a text.
@@ -57,7 +59,8 @@ def text_groups(texts: pd.Series, trained: NDArray[np.bool_]) -> dict[str, NDArr
 
     Returns:
         "short_text": up to the lower quartile of the number of words, among items with a text;
-        "unseen_words": at least one word is in no text of the training period. bool (n_items,).
+        "unseen_words": at least one word is in no text of the training period; "other_script": at
+        least half of the letters are not Latin. bool (n_items,).
     """
     words = [set(WORD.findall(text.lower())) for text in texts]
     counts = texts.map(lambda text: len(WORD.findall(text))).to_numpy()
@@ -65,4 +68,10 @@ def text_groups(texts: pd.Series, trained: NDArray[np.bool_]) -> dict[str, NDArr
     limit = np.quantile(counts[has_text], SHORT_QUANTILE) if has_text.any() else 0
     seen = set().union(*(found for found, known in zip(words, trained, strict=True) if known))
     unseen = np.array([not found <= seen for found in words], dtype=bool)
-    return {"short_text": has_text & (counts <= limit), "unseen_words": unseen}
+    latin = texts.map(lambda text: len(LATIN.findall(text))).to_numpy()
+    letters = texts.map(lambda text: len(LETTER.findall(text))).to_numpy()
+    return {
+        "short_text": has_text & (counts <= limit),
+        "unseen_words": unseen,
+        "other_script": (letters > 0) & (latin <= letters / 2),
+    }

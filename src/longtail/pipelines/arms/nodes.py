@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import scipy.sparse as sp
@@ -13,7 +14,7 @@ import scipy.sparse as sp
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.parameters import HybridParameters
-from longtail.metrics.arms import CONTRASTS, contrast_table
+from longtail.metrics.arms import CONTRASTS, advice, contrast_table, count_groups
 from longtail.metrics.leaderboard import Row, compare_pairs, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import ground_truth
@@ -136,8 +137,8 @@ def compare_arms(
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard of the arms, and the contrasts between pairs of them.
 
-    Besides head, tail and cold items there are items with short texts, and items with a word that
-    no text of the training period has.
+    Besides head, tail and cold items there are items by their number of interactions, items with
+    short texts, with a word that no text of the training period has, and in other scripts.
     """
     trained = item_texts["item_id"].isin(train_interactions["item_id"]).to_numpy()
     truth = ground_truth(
@@ -146,7 +147,8 @@ def compare_arms(
         validation_interactions,
         item_groups,
         user_groups,
-        text_groups(item_texts["text"], trained),
+        text_groups(item_texts["text"], trained)
+        | count_groups(item_groups["interaction_count"].to_numpy(np.int64)),
     )
     scores = {arm: score_model(lists, truth, parameters.ks) for arm, lists in arms.items()}
     pairs = [(arm, other) for arm, other in CONTRASTS if {arm, other} <= scores.keys()]
@@ -166,12 +168,14 @@ def write_arms_report(
     arms_leaderboard: list[Row],
     arms_contrasts: list[Row],
     arms_plot: go.Figure,
+    encoding_speed: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> str:
     """Render arms, contrasts and figure as one HTML page."""
     return arms_page(
         arms_leaderboard,
         arms_contrasts,
+        advice(arms_contrasts, parameters.primary_k, encoding_speed.get("seconds_per_thousand")),
         {"arms_plot": arms_plot},
         parameters.primary_k,
         parameters.confidence,
@@ -181,11 +185,14 @@ def write_arms_report(
 def show_arms(
     arms_leaderboard: list[Row],
     arms_contrasts: list[Row],
+    encoding_speed: dict[str, Any],
     parameters: EvaluationParameters,
     hybrid: HybridParameters,
 ) -> None:
     """Print the arms and their contrasts to the terminal, and which sources no arm has."""
-    terminal.print_arms(arms_leaderboard, arms_contrasts, parameters.primary_k)
+    k = parameters.primary_k
+    said = advice(arms_contrasts, k, encoding_speed.get("seconds_per_thousand"))
+    terminal.print_arms(arms_leaderboard, arms_contrasts, said, k)
     left_out = [name for name in hybrid.sources if not set(MODELS[name].reads) <= VIEWS]
     if left_out:
         logger.warning(

@@ -175,13 +175,25 @@ def _comparison(arms: list[str]) -> Pipeline:
             ),
             Node(
                 nodes.write_arms_report,
-                inputs=["arms_leaderboard", "arms_contrasts", "arms_plot", "params:evaluation"],
+                inputs=[
+                    "arms_leaderboard",
+                    "arms_contrasts",
+                    "arms_plot",
+                    "encoding_speed",
+                    "params:evaluation",
+                ],
                 outputs="arms_report",
                 name="write_arms_report",
             ),
             Node(
                 nodes.show_arms,
-                inputs=["arms_leaderboard", "arms_contrasts", "params:evaluation", "params:hybrid"],
+                inputs=[
+                    "arms_leaderboard",
+                    "arms_contrasts",
+                    "encoding_speed",
+                    "params:evaluation",
+                    "params:hybrid",
+                ],
                 outputs=None,
                 name="show_arms",
             ),

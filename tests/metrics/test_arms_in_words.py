@@ -1,0 +1,63 @@
+"""What is said of the arms, and in which groups they are compared."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from longtail.metrics.arms import CONTRASTS, GROUPS, advice, count_groups
+from longtail.text.item_text import text_groups
+
+LANGUAGE_OR_TFIDF = next(iter(CONTRASTS.values()))
+
+
+def row(label: str, verdict: str, contrast: str = LANGUAGE_OR_TFIDF) -> dict[str, Any]:
+    groups = {name: (metric, item, user) for name, metric, item, user in GROUPS}
+    metric, item_group, user_group = groups[label]
+    return {"contrast": contrast, "metric": metric, "k": 20, "ratio": 1.1, "verdict": verdict} | {
+        "item_group": item_group,
+        "user_group": user_group,
+    }
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "start"),
+    [
+        (("higher", "higher"), "Use the language model: against TF-IDF vectors"),
+        (("not different", "lower"), "Use TF-IDF: TF-IDF vectors"),
+        (("not different", "not different"), "TF-IDF would do:"),
+        (("higher", "lower"), "Against TF-IDF vectors"),
+    ],
+)
+def test_the_advice_follows_the_verdicts(verdicts: tuple[str, str], start: str) -> None:
+    rows = [row("tail items", verdicts[0]), row("cold items", verdicts[1])]
+    other = row("all", "higher", contrast="text against none")
+    said = advice([*rows, other], 20, 4.94)
+    assert said.startswith(start)
+    assert said.endswith("Encoding takes 4.9 seconds per thousand new texts.")
+    for label, verdict in zip(("tail items", "cold items"), verdicts, strict=True):
+        assert (label in said) == (verdict != "not different")
+
+
+def test_without_the_contrast_nothing_is_advised() -> None:
+    assert advice([row("all", "higher", contrast="text against none")], 20) == ""
+
+
+def test_items_are_grouped_by_count() -> None:
+    groups = count_groups(np.array([0, 1, 4, 5, 19, 20]))
+    assert {name: np.flatnonzero(mask).tolist() for name, mask in groups.items()} == {
+        "count_1_to_4": [1, 2],
+        "count_5_to_19": [3, 4],
+        "count_20_or_more": [5],
+    }
+
+
+def test_items_are_grouped_by_text() -> None:
+    texts = pd.Series(["a red train", "木制火车 train", "", "a blue train set for all", "12"])
+    trained = np.array([True, False, False, True, True])
+    groups = text_groups(texts, trained)
+    assert groups["other_script"].tolist() == [False, False, False, False, False]
+    assert groups["unseen_words"].tolist() == [False, True, False, False, False]
+    cyrillic = text_groups(texts.str.replace("train", "поезд"), trained)["other_script"]
+    assert cyrillic.tolist() == [True, True, False, False, False]
