@@ -21,7 +21,6 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-import longtail.tracking.session
 from longtail.hooks.tracking import TrackingHooks
 from longtail.private_interfaces import save_path
 
@@ -108,7 +107,6 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-import longtail.tracking.session
 from longtail.hooks.tracking import TrackingHooks
 from longtail.private_interfaces import save_path
 from longtail.runs.runner import OnlyChangedRunner

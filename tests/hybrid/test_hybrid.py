@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,22 @@ def test_new_items_of_the_right_kind_are_found(world) -> None:
     new = table[table["item_id"].isin(data.histories.item_ids[40:])]
     same_kind = new["user_id"].str[1:].astype(int) % 2 == new["item_id"].str[1:].astype(int) % 2
     assert new["rank"][same_kind].max() < new["rank"][~same_kind].min()
+
+
+def test_a_user_without_a_history_gets_the_most_popular_items(world) -> None:
+    data, _, sources, hybrid = world
+    nothing = histories_of(np.empty((0, 2), dtype=int), 1, 44)
+    newcomer = replace(data, histories=replace(nothing, reference=data.histories))
+    folded = {
+        name: replace(model, arrays=model.recommender.fold_in(model.arrays, newcomer))
+        for name, model in sources.items()
+    }
+    table = recommend_hybrid(hybrid, folded, newcomer, np.array([0]), 10, PARAMETERS)
+    most_chosen = np.argsort(-data.histories.item_counts(), kind="stable")[:10]
+    assert table["item_id"].tolist() == list(data.histories.item_ids[most_chosen])
+    assert table["main_source"].isna().all()
+    contributions = table.filter(like="contribution_").sum(axis=1)
+    assert contributions.to_numpy() == pytest.approx(table["score"].to_numpy())
 
 
 def test_invalid_sources_are_named_in_the_error() -> None:

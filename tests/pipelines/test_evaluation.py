@@ -106,7 +106,8 @@ def _catalog(tables: dict[str, Any], folder: Path) -> DataCatalog:
     rng = np.random.default_rng(1)
     pipeline = create_pipeline(MODELS)
     understanding = ITEMS[["item_id"]].assign(keywords="oak, lamp", summary="")
-    report = {"items": {"mass_rejections": []}, "interactions": {"mass_rejections": []}}
+    rejections = {"mass_rejections": []}
+    report = {"understood": [], "items": rejections, "interactions": rejections}
     tables = {
         "items": ITEMS,
         "item_understanding": understanding,

@@ -40,8 +40,8 @@ def recommend_hybrid(
     each source, for each item feature, for the trend and for the tail emphasis; with a cold shelf
     (see ``rows_with_shelf``) also for what it adds. The contributions sum to the score. The main
     source is the one whose contribution is furthest above its mean over the user's candidates; it
-    is missing where none is above. Where ``candidates`` (n_items,) is given, no other items are
-    listed.
+    is missing where none is above. A user without a history gets the most popular items. Where
+    ``candidates`` (n_items,) is given, no other items are listed.
     """
     parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
@@ -78,8 +78,10 @@ def _ranked(
     counts = np.log1p(histories.item_counts())[proposed.items]
     cold = ~histories.chosen_items()[proposed.items]
     lists = candidate_lists(proposed, histories, parameters)
-    emphasis = -hybrid.tail_emphasis * counts
-    scores = hybrid.gate.score(lists) + emphasis
+    # The gate was fitted on users with a history; without one, nothing but popularity is known.
+    is_new = (histories.history_lengths() == 0)[proposed.users][proposed.rows]
+    emphasis = np.where(is_new, 0, -hybrid.tail_emphasis * counts)
+    scores = np.where(is_new, counts, hybrid.gate.score(lists) + emphasis)
     best, rank = best_rows(proposed, scores, k)
     ranked_by, shelf = scores[best], {}
     if parameters.cold_shelf > 0:
@@ -90,6 +92,9 @@ def _ranked(
     means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])
     names = list(proposed.sources)
     main_source = furthest_above(contributions[names].to_numpy(), means[names].to_numpy())
+    main_source[is_new[best]] = -1
+    contributions.loc[is_new[best]] = 0
+    contributions.loc[is_new[best], "popularity"] = scores[best][is_new[best]]
     contributions = contributions.add_prefix("contribution_")
     return {
         "user_id": proposed.users[proposed.rows[best]].astype(np.int32),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from kedro.pipeline.node import Node
 
 from longtail.runs.records import RunRecords
@@ -47,9 +49,6 @@ def costs(outputs: Mapping[str, Any], seconds: float) -> Costs:
         outputs: of the node, by dataset.
         seconds: how long the node took.
     """
-    import numpy as np  # noqa: PLC0415 the hooks are imported by every command
-    import pandas as pd  # noqa: PLC0415
-
     found: Costs = {}
     for name, value in outputs.items():
         if name.endswith(MODEL) and not name.endswith(VALIDATION_MODEL) and value.arrays:

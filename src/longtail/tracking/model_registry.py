@@ -46,6 +46,7 @@ PACKAGES = (
     "optuna",
     "packaging",
     "pandas",
+    "platformdirs",
     "pyarrow",
     "pydantic",
     "safetensors",
