@@ -83,7 +83,7 @@ def test_new_items_of_the_right_kind_are_found(world) -> None:
     assert new["rank"][same_kind].max() < new["rank"][~same_kind].min()
 
 
-def test_a_user_without_a_history_gets_the_most_popular_items(world) -> None:
+def test_a_user_without_a_history_gets_what_is_popular_of_old_and_lately(world) -> None:
     data, _, sources, hybrid = world
     nothing = histories_of(np.empty((0, 2), dtype=int), 1, 44)
     newcomer = replace(data, histories=replace(nothing, reference=data.histories))
@@ -92,8 +92,10 @@ def test_a_user_without_a_history_gets_the_most_popular_items(world) -> None:
         for name, model in sources.items()
     }
     table = recommend_hybrid(hybrid, folded, newcomer, np.array([0]), 10, PARAMETERS)
-    most_chosen = np.argsort(-data.histories.item_counts(), kind="stable")[:10]
-    assert table["item_id"].tolist() == list(data.histories.item_ids[most_chosen])
+    counts = [data.histories.item_counts()]
+    counts += [data.histories.recent_counts(share) for share in PARAMETERS.trend_shares]
+    popular = np.argsort(-np.log1p(counts).sum(axis=0), kind="stable")[:10]
+    assert table["item_id"].tolist() == list(data.histories.item_ids[popular])
     assert table["main_source"].isna().all()
     contributions = table.filter(like="contribution_").sum(axis=1)
     assert contributions.to_numpy() == pytest.approx(table["score"].to_numpy())

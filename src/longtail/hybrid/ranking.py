@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.candidates import Candidates, best_rows, propose
 from longtail.hybrid.cold_shelf import rows_with_shelf
-from longtail.hybrid.features import candidate_lists, source_contributions
+from longtail.hybrid.features import candidate_lists, item_trends, source_contributions
 from longtail.hybrid.gate import Lists
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
@@ -40,7 +40,8 @@ def recommend_hybrid(
     each source, for each item feature, for the trend and for the tail emphasis; with a cold shelf
     (see ``rows_with_shelf``) also for what it adds. The contributions sum to the score. The main
     source is the one whose contribution is furthest above its mean over the user's candidates; it
-    is missing where none is above. A user without a history gets the most popular items. Where
+    is missing where none is above. A user without a history gets the items that are popular over
+    all times and lately: their log counts in the whole log and in each trend are summed. Where
     ``candidates`` (n_items,) is given, no other items are listed.
     """
     parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
@@ -78,10 +79,12 @@ def _ranked(
     counts = np.log1p(histories.item_counts())[proposed.items]
     cold = ~histories.chosen_items()[proposed.items]
     lists = candidate_lists(proposed, histories, parameters)
-    # The gate was fitted on users with a history; without one, nothing but popularity is known.
+    # The gate was fitted on users with a history; without one, only what all choose is known.
     is_new = (histories.history_lengths() == 0)[proposed.users][proposed.rows]
+    trend = item_trends(histories, parameters.trend_shares).sum(axis=1, dtype=np.float64)
+    of_all = {"popularity": counts, "trend": trend[proposed.items]}
     emphasis = np.where(is_new, 0, -hybrid.tail_emphasis * counts)
-    scores = np.where(is_new, counts, hybrid.gate.score(lists) + emphasis)
+    scores = np.where(is_new, sum(of_all.values()), hybrid.gate.score(lists) + emphasis)
     best, rank = best_rows(proposed, scores, k)
     ranked_by, shelf = scores[best], {}
     if parameters.cold_shelf > 0:
@@ -92,9 +95,11 @@ def _ranked(
     means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])
     names = list(proposed.sources)
     main_source = furthest_above(contributions[names].to_numpy(), means[names].to_numpy())
-    main_source[is_new[best]] = -1
-    contributions.loc[is_new[best]] = 0
-    contributions.loc[is_new[best], "popularity"] = scores[best][is_new[best]]
+    new = is_new[best]
+    main_source[new] = -1
+    contributions.loc[new] = 0
+    for name, contribution in of_all.items():
+        contributions.loc[new, name] = contribution[best][new]
     contributions = contributions.add_prefix("contribution_")
     return {
         "user_id": proposed.users[proposed.rows[best]].astype(np.int32),
