@@ -200,6 +200,10 @@ def check_curl(arguments: list[str]) -> None:
     assert all(record.keys() <= known for record in body["dataframe_records"])
 
 
+def check_sh(arguments: list[str]) -> None:
+    assert (ROOT / arguments[0]).is_file()
+
+
 def check_export(arguments: list[str]) -> None:
     assert all("=" in argument for argument in arguments[:1])
 
@@ -211,6 +215,7 @@ CHECKS = {
     "make": check_make,
     "python": check_python,
     "pip": check_pip,
+    "sh": check_sh,
     "mlflow": check_mlflow,
 }
 
