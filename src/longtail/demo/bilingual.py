@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from longtail.demo.drawing import draw_items, times
 from longtail.demo.movielens import write
 
 CHINESE, ENGLISH = "zh", "en"
-# Nouns of each topic, and the name of its shelf.
+# Nouns of each topic.
 TOPICS = {
     "cooking": {
         ENGLISH: ("bread", "soup", "noodles", "vegetables", "cakes", "spices", "home cooking"),
@@ -66,8 +67,6 @@ SENTENCES = {
     ENGLISH: "What everyone should know about {} and {}.",
     CHINESE: "关于{}和{}的入门知识。",
 }
-START = 1_577_836_800
-DURATION = 2 * 365 * 86_400
 
 
 def fabricate(
@@ -85,15 +84,14 @@ def fabricate(
     readers = np.repeat(np.arange(n_readers), 5 + random.geometric(0.1, n_readers))
     moments = random.random(len(readers))
     weights = popularity * tastes[readers][:, topic] * (born <= moments[:, None]) + 1e-9
-    shares = weights.cumsum(axis=1)
-    drawn = (shares < random.random(len(readers))[:, None] * shares[:, -1:]).sum(axis=1)
+    books = draw_items(weights, random)
     interactions = pd.DataFrame(
         {
             "user_id": [f"r{reader:03}" for reader in readers],
-            "item_id": [f"b{book:03}" for book in drawn],
+            "item_id": [f"b{book:03}" for book in books],
             "event_type": "purchase",
             "rating": "",
-            "timestamp": (START + moments * DURATION).astype(np.int64),
+            "timestamp": times(moments),
         }
     )
     return interactions, _catalogue(topic, random)

@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import BertConfig, BertModel, BertTokenizer
 
+from longtail.demo.drawing import draw_items, times
 from longtail.demo.movielens import write
 
 TASTES = {
@@ -24,8 +25,6 @@ TASTES = {
     "space": ("comet", "orbit", "rocket", "lunar", "nebula", "probe"),
 }
 COMMON_WORDS = ("small", "large", "new", "old", "red", "blue")
-START = 1_577_836_800
-DURATION = 2 * 365 * 86_400
 
 
 def fabricate(
@@ -44,16 +43,14 @@ def fabricate(
     tastes = random.dirichlet(np.full(len(TASTES), 0.3), n_users)
 
     weights = popularity * tastes[users][:, taste_of_item] * (born <= moments[:, None]) + 1e-9
-    cumulative = weights.cumsum(axis=1)
-    drawn = random.random(len(users)) * cumulative[:, -1]
-    items = (cumulative < drawn[:, None]).sum(axis=1)
+    items = draw_items(weights, random)
     interactions = pd.DataFrame(
         {
             "user_id": [f"u{user:03}" for user in users],
             "item_id": [f"i{item:03}" for item in items],
             "event_type": "rating",
             "rating": random.integers(3, 6, len(users)),
-            "timestamp": (START + moments * DURATION).astype(np.int64),
+            "timestamp": times(moments),
         }
     )
     return interactions, _catalogue(taste_of_item, random)

@@ -5,7 +5,6 @@ The data set: F. M. Harper and J. A. Konstan, The MovieLens Datasets: History an
 rather than included.
 """
 
-import hashlib
 import os
 import tempfile
 import zipfile
@@ -13,8 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from longtail.downloads import download_package
-from longtail.errors import UserError
+from longtail.downloads import check_download, download_package
 
 PACKAGE = "recbole==1.2.1"
 SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -32,23 +30,10 @@ def prepare(folder: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory() as scratch:
         wheel = download_package(PACKAGE, Path(scratch), "MovieLens 100K")
-        verify(wheel)
+        damage = f"The downloaded file {wheel.name} is damaged or was replaced"
+        check_download(wheel, SHA256, damage)
         write(folder, read_interactions(wheel), read_items(wheel))
     return True
-
-
-def verify(wheel: Path) -> None:
-    """Check that a downloaded wheel has the expected checksum.
-
-    Raises:
-        UserError: if the checksum differs.
-    """
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise UserError(
-            f"The downloaded file {wheel.name} is damaged or was replaced (sha256 {digest},"
-            f" expected {SHA256}). Nothing was written; run the command again."
-        )
 
 
 def read_interactions(wheel: Path) -> pd.DataFrame:

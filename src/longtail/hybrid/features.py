@@ -99,13 +99,18 @@ def _tells_apart(padded: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDA
     return differs
 
 
+def first_trend(lists: Lists) -> int:
+    """Return the column of the first trend; the trends are the last features."""
+    return lists.names.index(ITEM_FEATURES[-1]) + 1
+
+
 def source_contributions(gate: Gate, lists: Lists, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Return what each source and each item feature adds to a score, one column each.
 
     The three features of a source are summed into one column, and so are the trends.
     """
     contributions = gate.contributions(lists, rows)
-    last = lists.names.index(ITEM_FEATURES[-1]) + 1
+    last = first_trend(lists)
     first = last - len(ITEM_FEATURES)
     n_sources = first // 3
     of_sources = contributions[:, :first].reshape(-1, 3, n_sources).sum(axis=1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from longtail.behaviour.histories import Histories
 from longtail.hybrid.candidates import Candidates, best_rows, propose
 from longtail.hybrid.cold_shelf import rows_with_shelf
-from longtail.hybrid.features import candidate_lists, item_trends, source_contributions
+from longtail.hybrid.features import candidate_lists, first_trend, source_contributions
 from longtail.hybrid.gate import Lists
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
@@ -81,8 +81,8 @@ def _ranked(
     lists = candidate_lists(proposed, histories, parameters)
     # The gate was fitted on users with a history; without one, only what all choose is known.
     is_new = (histories.history_lengths() == 0)[proposed.users][proposed.rows]
-    trend = item_trends(histories, parameters.trend_shares).sum(axis=1, dtype=np.float64)
-    of_all = {"popularity": counts, "trend": trend[proposed.items]}
+    trend = lists.features[:, first_trend(lists) :].sum(axis=1, dtype=np.float64)
+    of_all = {"popularity": counts, "trend": trend}
     emphasis = np.where(is_new, 0, -hybrid.tail_emphasis * counts)
     scores = np.where(is_new, sum(of_all.values()), hybrid.gate.score(lists) + emphasis)
     best, rank = best_rows(proposed, scores, k)

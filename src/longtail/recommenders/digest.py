@@ -31,13 +31,13 @@ def _language_model(recommender: Recommender, data: TrainingData) -> tuple[str, 
     if "encoder" not in recommender.reads:
         return ()
     from longtail.text.weights import (  # noqa: PLC0415 imports torch
-        resolve_model,
+        available_model,
         resolved_precision,
         weights_fingerprint,
     )
 
     encoder = data.items.encoder
     model = getattr(recommender, "model", None) or encoder.model
-    location = resolve_model(model, f"recommenders.settings.{type(recommender).__name__}.model")
+    location = available_model(model, f"recommenders.settings.{type(recommender).__name__}.model")
     precisions = (resolved_precision(precision) for precision in ("auto", encoder.precision))
     return weights_fingerprint(location), *precisions

