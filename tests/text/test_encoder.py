@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from longtail.errors import UserError
-from longtail.text.encoder import TextEncoder
+from longtail.text.encoder import TextEncoder, batches_by_length
 from longtail.text.encoder_parameters import EncoderParameters
 
 TEXTS = pd.Series(["red lamp", "blue rug", "red lamp"])
@@ -129,6 +129,20 @@ def test_vectors_have_unit_length_and_follow_the_text(tiny_encoder: Path) -> Non
     assert abs(vectors[0] - vectors[1]).max() > 1e-3
 
 
+def test_a_batch_holds_texts_of_similar_length_up_to_its_tokens() -> None:
+    batches = batches_by_length(np.array([3, 9, 0, 3, 30, 2]), 10)
+    # 30 tokens are alone; 9 leave no room for 3; three texts of at most 3 tokens fit.
+    assert [batch.tolist() for batch in batches] == [[4], [1], [0, 3, 5], [2]]
+
+
+def test_vectors_come_in_the_order_of_the_texts_whatever_the_batches(tiny_encoder: Path) -> None:
+    texts = ["red lamp", "blue", "red lamp of the blue rug", "rug", "", "blue rug"]
+    alone = [TextEncoder(parameters(tiny_encoder)).encode([text])[0] for text in texts]
+    for tokens in (1, 6, 2048):
+        vectors = TextEncoder(parameters(tiny_encoder, batch_tokens=tokens)).encode(texts)
+        assert vectors == pytest.approx(np.stack(alone), abs=1e-5)
+
+
 def test_keys_name_text_model_and_settings(tiny_encoder: Path) -> None:
     keys = TextEncoder(parameters(tiny_encoder)).text_keys(TEXTS)
     assert keys[0] == keys[2] != keys[1]
@@ -149,7 +163,7 @@ def test_every_setting_that_changes_vectors_changes_the_keys(tiny_encoder: Path)
     encoders = [TextEncoder(parameters(tiny_encoder, **setting)) for setting in settings]
     assert len({encoder.fingerprint for encoder in encoders}) == len(settings)
     assert (
-        TextEncoder(parameters(tiny_encoder, batch_size=1)).fingerprint == encoders[0].fingerprint
+        TextEncoder(parameters(tiny_encoder, batch_tokens=1)).fingerprint == encoders[0].fingerprint
     )
 
 

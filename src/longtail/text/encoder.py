@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from longtail.errors import UserError
-from longtail.progress import in_terminal, no_bars_in_files
+from longtail.progress import no_bars_in_files, progress
 from longtail.source_code import code_digest
 from longtail.text.encoder_parameters import EncoderParameters
 from longtail.text.weights import (
@@ -147,17 +147,26 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded, or does not support the pooling or dimensions.
         """
+        lengths = np.array([len(ids) for ids in self._piece_ids(texts)], dtype=np.int64)
+        batches = batches_by_length(lengths, self.parameters.batch_tokens)
+        # The text of a request needs no bar in the log of a server.
+        shown = progress(batches, "Encoding texts") if len(batches) > 1 else batches
+        vectors = [self._encode_batch([texts[row] for row in rows]) for rows in shown]
+        places = np.argsort(np.concatenate(batches))
+        return torch.cat(vectors).numpy()[places]
+
+    def _encode_batch(self, texts: list[str]) -> torch.Tensor:
+        """Return (len(texts), d) float32 vectors of unit length, computed at once."""
         vectors = self.model.encode(
-            list(texts),
+            texts,
             prompt=self.parameters.prompt or None,
-            batch_size=self.parameters.batch_size,
-            # The text of a request needs no bar in the log of a server.
-            show_progress_bar=in_terminal() and len(texts) > self.parameters.batch_size,
+            batch_size=len(texts),
+            show_progress_bar=False,
             convert_to_numpy=False,
             convert_to_tensor=True,
             truncate_dim=self.parameters.dimensions,
         )
-        return torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy()
+        return torch.nn.functional.normalize(vectors.float(), dim=1).cpu()
 
     def word_pieces(self, texts: Sequence[str]) -> sp.csr_array:
         """Return (len(texts), vocabulary) float32, 1 where a text contains a word piece.
@@ -165,24 +174,50 @@ class TextEncoder:
         Raises:
             UserError: the model cannot be loaded.
         """
+        pieces = self._piece_ids(texts)
+        rows = np.repeat(np.arange(len(texts)), [len(ids) for ids in pieces])
+        columns = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in pieces])
+        ones = np.ones(len(columns), dtype=np.float32)
+        vocabulary = len(self._tokenizer)
+        counts = sp.csr_array((ones, (rows, columns)), shape=(len(texts), vocabulary))
+        counts.data[:] = 1
+        return counts
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """The tokenizer of the model, with the interface of transformers."""
         from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 heavy import
 
         tokenizer: Any = self.model.tokenizer
         if isinstance(tokenizer, Tokenizer):
             fast: Any = PreTrainedTokenizerFast  # its constructor has no types
             tokenizer = fast(tokenizer_object=tokenizer)
-        pieces = tokenizer(
+        return tokenizer
+
+    def _piece_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of the word pieces of each text that the model reads."""
+        ids: list[list[int]] = self._tokenizer(
             list(texts),
             add_special_tokens=False,
             truncation=True,
             max_length=self._token_limit(self.model),
         )["input_ids"]
-        rows = np.repeat(np.arange(len(texts)), [len(ids) for ids in pieces])
-        columns = np.concatenate([np.asarray(ids, dtype=np.int64) for ids in pieces])
-        ones = np.ones(len(columns), dtype=np.float32)
-        counts = sp.csr_array((ones, (rows, columns)), shape=(len(texts), len(tokenizer)))
-        counts.data[:] = 1
-        return counts
+        return ids
+
+
+def batches_by_length(lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
+    """Return the rows of batches of texts of similar length, the longest first.
+
+    Args:
+        lengths: (n,) tokens of each text.
+        tokens: of a batch at most, its padding included; a longer text is alone.
+    """
+    order, batches = np.argsort(-lengths, kind="stable"), []
+    while len(order):
+        size = max(1, tokens // max(1, int(lengths[order[0]])))
+        batches.append(order[:size])
+        order = order[size:]
+    return batches
 
 
 def _load(location: str, dtype: torch.dtype) -> SentenceTransformer:
