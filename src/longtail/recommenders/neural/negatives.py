@@ -92,7 +92,21 @@ class Owned:
             items: (m,) item indices that all users share.
             targets: (n,) positions in ``items`` of the choices to be predicted.
         """
-        owned = self.among(users, items)
+        # The histories of the users are gone through once; a search for every pair takes ten
+        # times as long.
+        different, place = torch.unique(items, return_inverse=True)
+        column = torch.full((self.n_items,), -1)
+        column[different] = torch.arange(len(different))
+        first, end = torch.searchsorted(self.keys, torch.stack([users, users + 1]) * self.n_items)
+        lengths = end - first
+        rows = torch.repeat_interleave(torch.arange(len(users)), lengths)
+        before = torch.cumsum(lengths, dim=0) - lengths
+        keys = self.keys[(first - before)[rows] + torch.arange(len(rows))]
+        columns = column[keys - users[rows] * self.n_items]
+        there = columns >= 0
+        owned = torch.zeros(len(users), len(different), dtype=torch.bool)
+        owned[rows[there], columns[there]] = True
+        owned = owned[:, place]
         owned[torch.arange(len(users)), targets] = False
         return owned
 
