@@ -52,7 +52,8 @@ def test_items_are_encoded_without_a_crash(
     described = nodes.describe_items(parameters, texts, embeddings, phrases, cached, encoded, {})
     frozen = nodes.whiten_embeddings(embeddings, texts, log, parameters)
     pieces = nodes.split_word_pieces(parameters, texts)
-    adapted = nodes.adapt_to_behaviour(parameters, frozen, pieces, texts, training)
+    relations = nodes.relate_items(parameters, training)
+    adapted = nodes.adapt_to_behaviour(parameters, frozen, pieces, texts, training, relations)
     tfidf = nodes.encode_tfidf(texts, log, parameters)
     features, _ = nodes.build_item_features(
         TuningParameters(), parameters, training, training, poor.assign(price=np.nan), texts,

@@ -96,6 +96,7 @@ def _vectors(second_encoding: bool) -> Pipeline:
                 pieces,
                 "item_texts",
                 "training_histories",
+                "item_relations",
                 "params:repeat",
             ],
             outputs=f"{representation}_adapted_vectors",

@@ -20,8 +20,9 @@ from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.content.text_knn import RecentTextKNN
 from longtail.recommenders.item_features import ItemFeatures
+from longtail.recommenders.item_relations import partial_correlations
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg, validation_targets
-from longtail.text.adaptation import adapt_vectors, consumption_pairs
+from longtail.text.adaptation import adapt_vectors
 from longtail.text.encoder import TextEncoder
 from longtail.text.generator import TextGenerator
 from longtail.text.item_text import compose_item_text
@@ -212,32 +213,34 @@ def split_word_pieces(parameters: ItemEncodingParameters, item_texts: pd.DataFra
     return TextEncoder(parameters.encoder).word_pieces(item_texts["text"].tolist())
 
 
+def relate_items(parameters: ItemEncodingParameters, training: Histories) -> sp.csr_array:
+    """Return how strongly items are related in the histories of the training period."""
+    behaviour = training.matrix(np.ones(len(training.items), np.float32))
+    adaptation = parameters.adaptation
+    return partial_correlations(behaviour, adaptation.ridge, adaptation.related)
+
+
 def adapt_to_behaviour(
     parameters: ItemEncodingParameters,
     vectors: Arrays,
     word_pieces: sp.csr_array,
     item_texts: pd.DataFrame,
     training: Histories,
+    item_relations: sp.csr_array,
     repeat: RepeatParameters = FIRST_REPEAT,
 ) -> Arrays:
-    """Train the vectors on what the same users chose in the training period, and whiten them.
+    """Train the vectors on how items are related in the training period, and whiten them.
 
     What was learned is kept for later texts, the loss of each step as ``curve.adaptation_loss``.
-    Without pairs to learn from, or with no epochs, the vectors stay as they are.
+    Without related items, or with no steps, the vectors stay as they are.
     """
     seed = repeat.seed_or(parameters.adaptation.seed)
     adaptation = parameters.adaptation.model_copy(update={"seed": seed})
-    pairs = consumption_pairs(
-        training.users,
-        training.items,
-        adaptation.window,
-        adaptation.tail_power,
-        training.has_order,
-        adaptation.seed,
-    )
-    if adaptation.epochs == 0 or len(pairs.first) == 0:
+    if adaptation.steps == 0 or item_relations.nnz == 0:
         return vectors
-    adapted, losses, learned = adapt_vectors(vectors["vectors"], word_pieces, pairs, adaptation)
+    adapted, losses, learned = adapt_vectors(
+        vectors["vectors"], word_pieces, item_relations, adaptation
+    )
     known = (item_texts["text"] != "").to_numpy()
     whitened = _whitened(adapted, known, known & (training.item_counts() > 0), parameters)
     later = {f"{LEARNED}{name}": array for name, array in learned.items()}

@@ -11,6 +11,7 @@ from longtail.pipelines.item_encoding.nodes import (
     encode_new_texts,
     encode_tfidf,
     find_phrases,
+    relate_items,
     split_word_pieces,
     whiten_embeddings,
 )
@@ -74,6 +75,12 @@ def create_pipeline() -> Pipeline:
                 name="split_word_pieces",
             ),
             Node(
+                relate_items,
+                inputs=[PARAMETERS, "training_histories"],
+                outputs="item_relations",
+                name="relate_items",
+            ),
+            Node(
                 adapt_to_behaviour,
                 inputs=[
                     PARAMETERS,
@@ -81,6 +88,7 @@ def create_pipeline() -> Pipeline:
                     "word_pieces",
                     "item_texts",
                     "training_histories",
+                    "item_relations",
                     REPEAT,
                 ],
                 outputs="adapted_vectors",

@@ -1,0 +1,59 @@
+"""How strongly items are related in behaviour, apart from what other items explain."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from longtail.item_graphs.graphs import strongest_of
+from longtail.recommenders.linear_autoencoder import COLUMNS, dense_inverse, sparse_inverse
+
+
+def partial_correlations(
+    behaviour: sp.csr_array, ridge: float, neighbours: int, exact_up_to: int = 15_000
+) -> sp.csr_array:
+    """Return the largest positive partial correlations between items.
+
+    With P = (X'X + ridge I)^-1 they are -P_ij / sqrt(P_ii P_jj): what EASE predicts item j from,
+    without its preference for popular items (Steck: Embarrassingly Shallow Autoencoders for Sparse
+    Data, WWW 2019). Above ``exact_up_to`` items with interactions P is approximate.
+
+    Args:
+        behaviour: X, (n_users, n_items) float32 with ones.
+        ridge: penalty, on the scale of item counts; the higher, the weaker are rare items.
+        neighbours: entries kept in a row.
+        exact_up_to: items up to which P is dense and exact: memory grows with the square of their
+            number, time with its cube.
+
+    Returns:
+        (n_items, n_items) float32 with an empty diagonal.
+    """
+    warm = np.flatnonzero(np.bincount(behaviour.indices, minlength=behaviour.shape[1]))
+    known = sp.csr_array(behaviour[:, warm])
+    if len(warm) == 0:
+        related = sp.csr_array((0, 0), dtype=np.float32)
+    elif len(warm) <= exact_up_to:
+        related = _strongest(dense_inverse(known, ridge), neighbours)
+    else:
+        inverse = sparse_inverse(known, ridge, neighbours)
+        scale = 1 / np.sqrt(inverse.diagonal())
+        inverse.data *= -np.repeat(scale, np.diff(inverse.indptr)) * scale[inverse.indices]
+        related = sp.csr_array(inverse.maximum(inverse.T))
+        related.data[related.data < 0] = 0
+        related.eliminate_zeros()
+    rows, columns = related.nonzero()
+    values = related.data.astype(np.float32)
+    return sp.csr_array((values, (warm[rows], warm[columns])), shape=(behaviour.shape[1],) * 2)
+
+
+def _strongest(inverse: NDArray[np.float32], neighbours: int) -> sp.csr_array:
+    """Return the largest positive partial correlations of each row of a dense inverse."""
+    scale = (1 / np.sqrt(inverse.diagonal())).astype(np.float32)
+    blocks: list[sp.csr_array] = []
+    for start in range(0, len(inverse), COLUMNS):
+        rows = slice(start, start + COLUMNS)
+        block = inverse[rows] * -scale[rows, None] * scale
+        np.fill_diagonal(block[:, start:], 0)
+        blocks.append(strongest_of(block, min(neighbours, len(inverse))))
+    return sp.csr_array(sp.vstack(blocks, format="csr"))
