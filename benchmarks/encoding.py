@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from longtail.datasets.source_table import SourceTableDataset  # noqa: E402
 from longtail.pipelines.item_encoding.nodes import encode_new_texts  # noqa: E402
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters  # noqa: E402
-from longtail.text.encoder import TextEncoder  # noqa: E402
+from longtail.text.encoder import UNIVERSAL, TextEncoder  # noqa: E402
 from longtail.text.encoder_parameters import EncoderParameters  # noqa: E402
 from longtail.text.item_text import compose_item_text  # noqa: E402
 from longtail.text.tfidf import tfidf_vectors  # noqa: E402
@@ -59,8 +59,10 @@ def compare(name: str, texts: pd.Series, tfidf: float) -> None:
     encoder.encode(texts[:8].tolist())
     seconds, vectors = timed(lambda: encoder.encode(texts.tolist()))
     times = {f"{name}, a run": seconds}
-    if not (Path(encoder.location) / "weights.npz").exists():
-        rival = SentenceTransformer(pretrained(encoder.location)[0])
+    folder, gguf_file = pretrained(encoder.location)
+    # sentence-transformers alone reads neither GGUF files nor the Universal Sentence Encoder.
+    if not gguf_file and not (Path(folder) / UNIVERSAL).exists():
+        rival = SentenceTransformer(folder)
         rival.max_seq_length = encoder.model.max_seq_length
         rival.encode(texts[:8].tolist())
         rival_seconds, others = timed(lambda: rival.encode(texts.tolist()))

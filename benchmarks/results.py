@@ -52,7 +52,7 @@ def _read(env: str) -> dict[str, Any]:
     dataset: Any = catalog["leaderboard"]
     return {
         "name": data_name(env),
-        "k": catalog.load("params:evaluation")["primary_k"],
+        "k": catalog.load("params:evaluation").primary_k,
         "leaderboard": catalog.load("leaderboard"),
         "headlines": catalog.load("headlines"),
         "contrasts": catalog.load("arms_contrasts") if catalog.exists("arms_contrasts") else [],
