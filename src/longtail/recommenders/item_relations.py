@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from longtail.item_graphs.graphs import strongest_of
-from longtail.recommenders.linear_autoencoder import COLUMNS, dense_inverse, sparse_inverse
+from longtail.item_graphs.graphs import cooccurrence_graph, strongest_of
+from longtail.recommenders.linear_autoencoder import COLUMNS, dense_inverse
 
 
 def partial_correlations(
@@ -17,7 +17,8 @@ def partial_correlations(
 
     With P = (X'X + ridge I)^-1 they are -P_ij / sqrt(P_ii P_jj): what EASE predicts item j from,
     without its preference for popular items (Steck: Embarrassingly Shallow Autoencoders for Sparse
-    Data, WWW 2019). Above ``exact_up_to`` items with interactions P is approximate.
+    Data, WWW 2019). Above ``exact_up_to`` items with interactions they are what is left of them at
+    a high ridge: c_ij / sqrt((c_ii + ridge) (c_jj + ridge)) with the co-occurrences c.
 
     Args:
         behaviour: X, (n_users, n_items) float32 with ones.
@@ -36,12 +37,7 @@ def partial_correlations(
     elif len(warm) <= exact_up_to:
         related = _strongest(dense_inverse(known, ridge), neighbours)
     else:
-        inverse = sparse_inverse(known, ridge, neighbours)
-        scale = 1 / np.sqrt(inverse.diagonal())
-        inverse.data *= -np.repeat(scale, np.diff(inverse.indptr)) * scale[inverse.indices]
-        related = sp.csr_array(inverse.maximum(inverse.T))
-        related.data[related.data < 0] = 0
-        related.eliminate_zeros()
+        related = cooccurrence_graph(known, ridge, neighbours)
     rows, columns = related.nonzero()
     values = related.data.astype(np.float32)
     return sp.csr_array((values, (warm[rows], warm[columns])), shape=(behaviour.shape[1],) * 2)
