@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from kedro.io import DataCatalog
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from longtail.behaviour.histories import Histories
 from longtail.metrics.scoring import Cell, score_model
 from longtail.metrics.tables import GroundTruth, ground_truth
 from longtail.pipelines.item_encoding.nodes import adapt_to_behaviour, neighbours_of
@@ -34,10 +36,12 @@ def main() -> None:
     parser.add_argument("environments", nargs="+")
     for env in parser.parse_args().environments:
         catalog = open_catalog(env)
-        truth = read_truth(catalog)
+        truth, parameters = read_truth(catalog), catalog.load("params:item_encoding")
+        histories = catalog.load("past_histories")
         print(f"\n## {env}\n\n| vectors | NDCG | tail Recall | cold Recall |\n|---|--:|--:|--:|")
         for kind, vectors in all_vectors(catalog).items():
-            values = quality_of(vectors, catalog, truth)
+            graph, _ = neighbours_of(vectors, parameters)
+            values = quality_of(graph, histories, truth)
             print(f"| {kind} | {' | '.join(f'{value:.4f}' for value in values)} |")
 
 
@@ -68,13 +72,8 @@ def all_vectors(catalog: DataCatalog) -> dict[str, NDArray[np.float32]]:
     return {kind: array["vectors"] for kind, array in arrays.items()}
 
 
-def quality_of(
-    vectors: NDArray[np.float32], catalog: DataCatalog, truth: GroundTruth
-) -> list[float]:
-    """Return NDCG, tail recall and cold recall of the text neighbours of some vectors."""
-    parameters = catalog.load("params:item_encoding")
-    histories = catalog.load("past_histories")
-    graph, _ = neighbours_of(vectors, parameters)
+def quality_of(graph: sp.csr_array, histories: Histories, truth: GroundTruth) -> list[float]:
+    """Return NDCG, tail recall and cold recall of text neighbours."""
     data = TrainingData(histories, ItemFeatures(text_neighbours=graph))
     model = RecentTextKNN()
     known = np.flatnonzero(np.isin(histories.user_ids, truth.user_ids.to_numpy()))

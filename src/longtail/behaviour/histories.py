@@ -94,6 +94,10 @@ class Histories:
         shape = (self.n_users, self.n_items)
         return sp.csr_array((data, (self.users, self.items)), shape=shape, dtype=np.float32)
 
+    def choices(self) -> sp.csr_array:
+        """Return the (n_users, n_items) float32 matrix with 1 where a user has an item."""
+        return self.matrix(np.ones(len(self.items), np.float32))
+
     def profiles(self, users: NDArray[np.int64], decay: float = 1.0) -> sp.csr_array:
         """Return the (len(users), n_items) float32 matrix of the weights of some users.
 

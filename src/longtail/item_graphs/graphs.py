@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -42,14 +44,38 @@ def cooccurrence_graph(
     counts = np.asarray(pattern.sum(axis=0))
     users_of = sp.csr_array(pattern.T)
     scale = (1.0 / np.sqrt(np.maximum(counts + shrinkage, 1e-9))).astype(np.float32)
-    n_items = behaviour.shape[1]
+
+    def closeness_of(items: NDArray[np.int64]) -> NDArray[np.float32]:
+        closeness: NDArray[np.float32] = (users_of[items] @ pattern).toarray()
+        return closeness * scale[items, None] * scale
+
+    graph = strongest_by_row(closeness_of, behaviour.shape[1], neighbours, cells)
+    return sp.csr_array(graph.maximum(graph.T))
+
+
+def strongest_by_row(
+    closeness_of: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    n_items: int,
+    neighbours: int,
+    cells: int = 12_000_000,
+) -> sp.csr_array:
+    """Return the largest positive closeness of each item to others, of a few items at a time.
+
+    Args:
+        closeness_of: returns a new (len(items), n_items) float32 array for some items.
+        n_items: number of items.
+        neighbours: entries kept in a row.
+        cells: maximum number of item pairs in memory.
+
+    Returns:
+        (n_items, n_items) float32 with an empty diagonal.
+    """
     strongest = []
     for items in np.array_split(np.arange(n_items), -(-n_items * n_items // cells)):
-        closeness = (users_of[items] @ pattern).toarray() * scale[items, None] * scale
-        closeness[np.arange(len(items)), items] = 0
+        closeness = closeness_of(items)
+        closeness[np.arange(len(items)), items] = -np.inf
         strongest.append(strongest_of(closeness, neighbours))
-    graph = sp.vstack(strongest, format="csr")
-    return sp.csr_array(graph.maximum(graph.T))
+    return sp.csr_array(sp.vstack(strongest, format="csr"))
 
 
 def strongest_of(closeness: NDArray[np.float32], neighbours: int) -> sp.csr_array:
@@ -82,13 +108,9 @@ def nearest_by_cosine(
     Returns:
         (n_items, n_items) float32 with an empty diagonal; row i holds the neighbours of item i.
     """
-    n_items = len(vectors)
-    nearest = []
-    for items in np.array_split(np.arange(n_items), -(-n_items * n_items // cells)):
-        cosines = vectors[items] @ vectors.T
-        cosines[np.arange(len(items)), items] = -np.inf
-        nearest.append(strongest_of(cosines, neighbours))
-    return sp.vstack(nearest, format="csr")
+    return strongest_by_row(
+        lambda items: vectors[items] @ vectors.T, len(vectors), neighbours, cells
+    )
 
 
 def append_items(graph: sp.csr_array, beside: sp.csr_array, below: sp.csr_array) -> sp.csr_array:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from longtail.item_graphs.graphs import cooccurrence_graph, strongest_of
-from longtail.recommenders.linear_autoencoder import COLUMNS, dense_inverse
+from longtail.item_graphs.graphs import cooccurrence_graph, strongest_by_row
+from longtail.recommenders.linear_autoencoder import EXACT_UP_TO, dense_inverse
 
 
 def partial_correlations(
-    behaviour: sp.csr_array, ridge: float, neighbours: int, exact_up_to: int = 15_000
+    behaviour: sp.csr_array, ridge: float, neighbours: int, exact_up_to: int = EXACT_UP_TO
 ) -> sp.csr_array:
     """Return the largest positive partial correlations between items.
 
@@ -35,21 +34,13 @@ def partial_correlations(
     if len(warm) == 0:
         related = sp.csr_array((0, 0), dtype=np.float32)
     elif len(warm) <= exact_up_to:
-        related = _strongest(dense_inverse(known, ridge), neighbours)
+        inverse = dense_inverse(known, ridge)
+        scale = (1 / np.sqrt(inverse.diagonal())).astype(np.float32)
+        related = strongest_by_row(
+            lambda items: inverse[items] * -scale[items, None] * scale, len(warm), neighbours
+        )
     else:
         related = cooccurrence_graph(known, ridge, neighbours)
-    rows, columns = related.nonzero()
-    values = related.data.astype(np.float32)
-    return sp.csr_array((values, (warm[rows], warm[columns])), shape=(behaviour.shape[1],) * 2)
-
-
-def _strongest(inverse: NDArray[np.float32], neighbours: int) -> sp.csr_array:
-    """Return the largest positive partial correlations of each row of a dense inverse."""
-    scale = (1 / np.sqrt(inverse.diagonal())).astype(np.float32)
-    blocks: list[sp.csr_array] = []
-    for start in range(0, len(inverse), COLUMNS):
-        rows = slice(start, start + COLUMNS)
-        block = inverse[rows] * -scale[rows, None] * scale
-        np.fill_diagonal(block[:, start:], 0)
-        blocks.append(strongest_of(block, min(neighbours, len(inverse))))
-    return sp.csr_array(sp.vstack(blocks, format="csr"))
+    entries = sp.coo_array(related)
+    places = warm[entries.row], warm[entries.col]
+    return sp.csr_array((entries.data, places), shape=(behaviour.shape[1],) * 2)

@@ -18,6 +18,8 @@ from longtail.recommenders.base import Decay, Recommender, TrainingData
 
 ItemMatrix: TypeAlias = NDArray[np.float32] | sp.csr_array
 
+# Items with interactions up to which an inverse is exact and dense.
+EXACT_UP_TO = 15_000
 # Columns of a dense matrix, and systems of a sparse one, that are handled at once.
 COLUMNS = 1024
 SYSTEMS = 256
@@ -38,7 +40,7 @@ class LinearAutoencoder(Recommender):
         description="Maximum number of items with interactions; with more, the model is left out.",
     )
     exact_up_to: int = Field(
-        15_000,
+        EXACT_UP_TO,
         ge=0,
         description="Items with interactions up to which the inverse is exact and dense: memory"
         " grows with the square of their number (15,000: 0.9 GB) and time with its cube. With more"
@@ -57,8 +59,7 @@ class LinearAutoencoder(Recommender):
                 float32.
         """
         check_size(type(self).__name__, len(warm), self.max_items)
-        ones = np.ones(len(data.histories.items), np.float32)
-        behaviour = data.histories.matrix(ones)[:, warm]
+        behaviour = data.histories.choices()[:, warm]
         try:
             if len(warm) <= self.exact_up_to:
                 return dense_inverse(behaviour, ridge)

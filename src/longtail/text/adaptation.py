@@ -74,7 +74,7 @@ def adapt_vectors(
         parameters: training parameters.
 
     Returns:
-        (n_items, d) float32 of unit length, (n_steps,) float32, and the arrays that
+        (n_items, d) float32 of unit length, (parameters.steps,) float32, and the arrays that
         ``adapt_texts`` needs.
     """
     tower = ItemTower(vectors, tokens)
@@ -90,7 +90,6 @@ def _train(
 ) -> list[float]:
     """Train the tower; return the loss of each step."""
     generator = np.random.default_rng(parameters.seed)
-    n_steps = parameters.steps
     rate = parameters.learning_rate
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW([tower.map, tower.log_sharpness], lr=rate),
@@ -98,11 +97,12 @@ def _train(
     ]
     # Not OneCycleLR, which has one shape, linear or cosine, for both warm-up and decay.
     schedules = [
-        LambdaLR(each, lambda step: _share_of_peak(step / max(1, n_steps))) for each in optimisers
+        LambdaLR(each, lambda step: _share_of_peak(step / max(1, parameters.steps)))
+        for each in optimisers
     ]
     losses = []
-    batches = draw_related(targets, n_steps, parameters.batch_size, generator)
-    for batch in progress(batches, "Adapting language vectors", n_steps):
+    batches = draw_related(targets, parameters.steps, parameters.batch_size, generator)
+    for batch in progress(batches, "Adapting language vectors", parameters.steps):
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss = _batch_loss(tower, batch, targets, parameters.token_dropout, generator)

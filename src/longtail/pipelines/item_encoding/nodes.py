@@ -215,9 +215,8 @@ def split_word_pieces(parameters: ItemEncodingParameters, item_texts: pd.DataFra
 
 def relate_items(parameters: ItemEncodingParameters, training: Histories) -> sp.csr_array:
     """Return how strongly items are related in the histories of the training period."""
-    behaviour = training.matrix(np.ones(len(training.items), np.float32))
     adaptation = parameters.adaptation
-    return partial_correlations(behaviour, adaptation.ridge, adaptation.related)
+    return partial_correlations(training.choices(), adaptation.ridge, adaptation.related)
 
 
 def adapt_to_behaviour(
