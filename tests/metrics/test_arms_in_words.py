@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from longtail.metrics.arms import CONTRASTS, GROUPS, advice, count_groups
+from longtail.metrics.leaderboard import Resampling, compare_pairs
+from longtail.metrics.scoring import score_model
+from longtail.metrics.tables import ground_truth
 from longtail.text.item_text import text_groups
 
 LANGUAGE_OR_TFIDF = next(iter(CONTRASTS.values()))
@@ -61,3 +64,37 @@ def test_items_are_grouped_by_text() -> None:
     assert groups["unseen_words"].tolist() == [False, True, False, False, False]
     cyrillic = text_groups(texts.str.replace("train", "поезд"), trained)["other_script"]
     assert cyrillic.tolist() == [True, True, False, False, False]
+
+
+def test_users_are_grouped_by_the_length_of_their_history() -> None:
+    lengths = {"a": 1, "b": 4, "c": 5, "d": 20, "e": 25}
+    items = [f"i{n}" for n in range(30)]
+    history = pd.DataFrame(
+        [(user, item) for user, n in lengths.items() for item in items[:n]],
+        columns=["user_id", "item_id"],
+    )
+    chosen = pd.DataFrame({"user_id": [*lengths], "item_id": "i29"})
+    item_groups = pd.DataFrame({"item_id": items, "interaction_count": 1, "item_group": "tail"})
+    user_groups = pd.DataFrame({"user_id": [*lengths], "user_group": "quiet"})
+    truth = ground_truth(chosen, history, history.iloc[:0], item_groups, user_groups)
+    found = {user: "i29" if user in "ade" else "i28" for user in lengths}
+    scores = {
+        name: score_model(
+            pd.DataFrame({"user_id": [*lists], "item_id": [*lists.values()], "rank": 1}), truth, [1]
+        )
+        for name, lists in {"language": found, "tfidf": dict.fromkeys(lengths, "i28")}.items()
+    }
+    resampling = Resampling(draws=100, seed=1, confidence=0.95)
+    rows, comparisons = compare_pairs(
+        scores, truth, [[("language", "tfidf")]], resampling, by_history_length=True
+    )
+    expected = {
+        "all": (3 / 5, 5),
+        "quiet": (3 / 5, 5),
+        "history_1_to_4": (1 / 2, 2),
+        "history_5_to_19": (0, 1),
+        "history_20_or_more": (1, 2),
+    }
+    for table in ([row for row in rows if row["model"] == "language"], comparisons):
+        shown = [row for row in table if (row["metric"], row["item_group"]) == ("ndcg", "all")]
+        assert {row["user_group"]: (row["value"], row["n_users"]) for row in shown} == expected

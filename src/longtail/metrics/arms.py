@@ -28,6 +28,9 @@ GROUPS = (
     ("unseen words", "recall", "unseen_words", "all"),
     ("texts in other scripts", "recall", "other_script", "all"),
     ("quiet users", "ndcg", "all", "quiet"),
+    ("histories of 1 to 4 items", "ndcg", "all", "history_1_to_4"),
+    ("histories of 5 to 19 items", "ndcg", "all", "history_5_to_19"),
+    ("histories of 20 or more", "ndcg", "all", "history_20_or_more"),
 )
 METRICS = ("ndcg", "recall", "ndcg_warm_only", "recall_warm_only")
 

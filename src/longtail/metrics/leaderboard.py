@@ -27,6 +27,10 @@ Row = dict[str, str | int | float | None]
 
 HYBRID = "hybrid"
 
+# Users by the number of items in their history, and where the second and the third group begin.
+HISTORY_GROUPS = ("history_1_to_4", "history_5_to_19", "history_20_or_more")
+HISTORY_STARTS = (5, 20)
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -40,17 +44,20 @@ class Resampling:
 class _Population(NamedTuple):
     """Users who are resampled together, and the user groups reported for them.
 
-    The first group is all of these users; the other groups are labelled from 0.
+    The first group is all of these users; the other groups are labelled from 0. A group without a
+    name is not reported.
     """
 
     users: np.ndarray
     labels: np.ndarray
-    group_names: tuple[str, ...]
+    group_names: tuple[str | None, ...]
 
-    def members(self) -> list[np.ndarray]:
-        """Return the mask of each reported group over ``users``, bool (n_users,)."""
+    def reported(self) -> list[tuple[int, str, np.ndarray]]:
+        """Return place, name and mask over ``users`` of each reported group."""
         all_users = np.ones(len(self.users), dtype=bool)
-        return [all_users, *(self.labels == code for code in range(len(self.group_names) - 1))]
+        masks = [all_users, *(self.labels == code for code in range(len(self.group_names) - 1))]
+        named = enumerate(zip(self.group_names, masks, strict=True))
+        return [(place, name, mask) for place, (name, mask) in named if name is not None]
 
     @property
     def n_labels(self) -> int:
@@ -99,6 +106,7 @@ def compare_pairs(
     truth: GroundTruth,
     families: Sequence[Sequence[tuple[str, str]]],
     resampling: Resampling,
+    by_history_length: bool = False,
 ) -> tuple[list[Row], list[Row]]:
     """Return the leaderboard, and the comparison of the two models of each pair.
 
@@ -109,10 +117,12 @@ def compare_pairs(
         truth: the encoded ground truth.
         families: pairs of names: a model, and the "baseline" that it is compared with.
         resampling: draws, seed and confidence.
+        by_history_length: whether users are also grouped by ``HISTORY_GROUPS``.
     """
     leaderboard = _population_rows(scores, truth)
     comparisons: list[Row] = []
-    for population in _populations(truth):
+    populations = _populations(truth) + (_by_history_length(truth) if by_history_length else [])
+    for population in populations:
         values, means = _estimate(scores, population, resampling)
         leaderboard += values
         if any(families):
@@ -141,6 +151,13 @@ def _populations(truth: GroundTruth) -> list[_Population]:
     return [population for population in populations if len(population.users)]
 
 
+def _by_history_length(truth: GroundTruth) -> list[_Population]:
+    users = np.flatnonzero(truth.has_history)
+    labels = np.digitize(truth.history_by_group.sum(axis=1)[users], HISTORY_STARTS)
+    population = _Population(users, labels.astype(np.int64), (None, *HISTORY_GROUPS))
+    return [population] if len(users) else []
+
+
 def _estimate(
     scores: dict[str, ModelScores], population: _Population, resampling: Resampling
 ) -> tuple[list[Row], np.ndarray]:
@@ -159,12 +176,12 @@ def _estimate(
     low, high = percentile_interval(draws, resampling.confidence)
     rows: list[Row] = []
     for place, (model, matrix) in enumerate(zip(scores, columns, strict=True)):
-        for group, members in enumerate(population.members()):
+        for group, name, members in population.reported():
             means, support = _means(matrix[members])
             for column in np.flatnonzero(support):
                 cell, enough = cells[column], support[column] > 1
                 rows.append(
-                    _key(model, cell, population.group_names[group])
+                    _key(model, cell, name)
                     | {
                         "value": float(means[column]),
                         "ci_low": _number(low[group, place, column]) if enough else None,
@@ -197,7 +214,7 @@ def _compare(
         difference = percentile_interval(model_draws - other_draws, resampling.confidence)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = percentile_interval(model_draws / other_draws, resampling.confidence)
-        for group, members in enumerate(population.members()):
+        for group, name, members in population.reported():
             means, support = _means(columns[model][members])
             base_means, _ = _means(columns[other][members])
             effects = effect_size(differences[place][members])
@@ -205,7 +222,7 @@ def _compare(
                 value, base = float(means[column]), float(base_means[column])
                 at = (group, column)
                 rows.append(
-                    _key(model, cells[column], population.group_names[group])
+                    _key(model, cells[column], name)
                     | {
                         "baseline": other,
                         "baseline_value": base,
@@ -293,7 +310,7 @@ def _number(value: float) -> float | None:
 
 def _in_order(rows: list[Row], models: list[str]) -> list[Row]:
     """Sort rows by model, in the given order, then by user group; metrics keep their order."""
-    groups = (ALL, *USER_GROUPS, *TASTE_GROUPS)
+    groups = (ALL, *USER_GROUPS, *TASTE_GROUPS, *HISTORY_GROUPS)
     return sorted(
         rows,
         key=lambda row: (models.index(str(row["model"])), groups.index(str(row["user_group"]))),

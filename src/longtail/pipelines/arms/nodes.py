@@ -138,7 +138,8 @@ def compare_arms(
     """Return the leaderboard of the arms, and the contrasts between pairs of them.
 
     Besides head, tail and cold items there are items by their number of interactions, items with
-    short texts, with a word that no text of the training period has, and in other scripts.
+    short texts, with a word that no text of the training period has, and in other scripts; besides
+    quiet users there are users by the length of their history.
     """
     trained = item_texts["item_id"].isin(train_interactions["item_id"]).to_numpy()
     truth = ground_truth(
@@ -154,7 +155,9 @@ def compare_arms(
     pairs = [(arm, other) for arm, other in CONTRASTS if {arm, other} <= scores.keys()]
     leaderboard, comparisons = (
         drop_small_groups(rows, parameters.min_group_size)
-        for rows in compare_pairs(scores, truth, [pairs], parameters.resampling)
+        for rows in compare_pairs(
+            scores, truth, [pairs], parameters.resampling, by_history_length=True
+        )
     )
     return leaderboard, contrast_table(comparisons)
 
