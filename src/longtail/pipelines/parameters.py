@@ -17,7 +17,10 @@ from longtail.pipelines.deploy.params import DeploymentParameters
 from longtail.pipelines.evaluation.params import EvaluationParameters
 from longtail.pipelines.invalid_values import reason_of
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
-from longtail.pipelines.language_study.params import AugmentationStudyParameters
+from longtail.pipelines.language_study.params import (
+    AugmentationStudyParameters,
+    WishStudyParameters,
+)
 from longtail.pipelines.recommenders.params import RecommenderParameters
 from longtail.pipelines.scoring.params import ScoringParameters
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
@@ -40,6 +43,7 @@ class Parameters(BaseModel):
     evaluation: EvaluationParameters
     rating_study: LanguageModelRanker
     augmentation_study: AugmentationStudyParameters
+    wish_study: WishStudyParameters
     llm_judge: JudgeParameters
     repeat: RepeatParameters
     deployment: DeploymentParameters

@@ -17,7 +17,11 @@ from longtail.metrics.leaderboard import Row, compare_models, drop_small_groups
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import GroundTruth, ground_truth
 from longtail.pipelines.evaluation.params import EvaluationParameters
-from longtail.pipelines.language_study.params import AugmentationStudyParameters
+from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.pipelines.language_study.params import (
+    AugmentationStudyParameters,
+    WishStudyParameters,
+)
 from longtail.pipelines.recommenders.nodes import indices_of_users
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.item_features import ItemFeatures
@@ -35,15 +39,21 @@ from longtail.studies.compression import compression_table
 from longtail.studies.judge import JudgeParameters, draw_users
 from longtail.studies.rating_errors import held_out_from, rating_errors, split_stars
 from longtail.studies.star_predictors import predict_stars, star_period
+from longtail.studies.wishes import BM25, draw_wishes, found_items, search_scores
 from longtail.studies.written_reasons import PROMPT, facts_of, is_supported
+from longtail.text.encoder import TextEncoder
 from longtail.text.generator import TextGenerator
+from longtail.text.item_text import compose_item_text
 from longtail.text.summaries import one_line
+from longtail.text.whitening import Whitening
 from longtail.tuning.search import TuningParameters
 
 # Columns shown of every comparison.
 COMPARED = ("baseline_value", "value", "difference_ci_low", "difference_ci_high", "n_users")
 
 AUGMENTED_COLUMNS = ("model", "metric", "user_group", *COMPARED)
+
+SEARCHED_COLUMNS = ("model", "metric", "k", "baseline", *COMPARED)
 
 JUDGED_COLUMNS = ("model", "metric", "k", *COMPARED, "seconds_per_user")
 
@@ -100,6 +110,46 @@ def study_ratings(
     masks = {str(g): (rated["item_id"].map(groups) == g).to_numpy() for g in groups.unique()}
     masks |= {str(g): (rated["user_id"].map(kinds) == g).to_numpy() for g in kinds.unique()}
     return _records(rating_errors(predictions, on_test.actual, masks))
+
+
+def study_wishes(
+    study: WishStudyParameters,
+    encoding: ItemEncodingParameters,
+    evaluation: EvaluationParameters,
+    items: pd.DataFrame,
+    item_embeddings: Arrays,
+    language_vectors: Arrays,
+    item_groups: pd.DataFrame,
+) -> list[Row]:
+    """Compare searches for items by a sentence that was taken out of their descriptions.
+
+    Language vectors alone, and words and vectors as the service joins them, against BM25; no rows
+    where fewer descriptions than the smallest reported group have two sentences.
+    """
+    wishes = draw_wishes(items, study.wishes, study.seed)
+    if len(wishes) < evaluation.min_group_size:
+        logger.info("There are no wishes: hardly a description has a sentence to spare.")
+        return []
+    rest = wishes["description"].reindex(items.index).fillna(items["description"])
+    indexed = items.assign(description=rest)
+    texts = compose_item_text(indexed, encoding.fields, encoding.max_characters)
+    encoder, whitening = TextEncoder(encoding.encoder), Whitening.from_arrays(language_vectors)
+    embeddings = item_embeddings["embeddings"].copy()
+    embeddings[wishes.index] = encoder.encode(texts[wishes.index].tolist())
+    vectors = whitening.apply(embeddings, (texts != "").to_numpy())
+    asked = whitening.apply(encoder.encode(wishes["wish"].tolist()), np.ones(len(wishes), bool))
+    scores = search_scores(indexed["title"], texts, vectors, wishes["wish"].tolist(), asked)
+    ids = wishes.index.astype(str)
+    lists = {
+        name: found_items(table, items["item_id"], ids, evaluation.primary_k)
+        for name, table in scores.items()
+    }
+    wanted = pd.DataFrame({"user_id": ids, "item_id": wishes["item_id"].to_numpy()})
+    askers = pd.DataFrame({"user_id": ids, "user_group": "quiet"})
+    truth = ground_truth(wanted, wanted.iloc[:0], wanted.iloc[:0], item_groups, askers)
+    measures = [(name, evaluation.primary_k) for name in ("recall", "mrr")]
+    rows = _compared(lists, truth, BM25, measures, evaluation)
+    return [row for row in rows if row["user_group"] == "all"]
 
 
 def study_augmentation(
@@ -224,6 +274,7 @@ def _write_reasons(reasons: pd.DataFrame, generator: TextGenerator) -> dict[str,
 def show_language_study(
     compression: list[Row],
     rating_quality: list[Row],
+    wishes: list[Row],
     augmentation: list[Row] | None = None,
     judged: list[Row] | None = None,
     written: dict[str, Any] | None = None,
@@ -231,6 +282,11 @@ def show_language_study(
     """Print the tables to the terminal, and how many written sentences kept to the facts."""
     terminal.print_rows("What compression costs", compression)
     terminal.print_rows("Errors of predicted stars", rating_quality)
+    if wishes:
+        terminal.print_rows(
+            "Items found by a sentence about them",
+            [{name: row[name] for name in SEARCHED_COLUMNS} for row in wishes],
+        )
     if augmentation:
         terminal.print_rows(
             "What augmentation brings to the interest network",

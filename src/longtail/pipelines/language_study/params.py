@@ -11,3 +11,14 @@ class AugmentationStudyParameters(BaseModel):
     users: int = Field(
         0, ge=0, description="Test users, drawn at random; 0: the networks are not trained."
     )
+
+
+class WishStudyParameters(BaseModel):
+    """How many free-text wishes are searched for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wishes: int = Field(
+        300, ge=0, description="Items whose description gives up a sentence, drawn at random."
+    )
+    seed: int = Field(42, ge=0, description="Seed of the draw.")

@@ -14,7 +14,7 @@ SPLIT_TABLES = {
 
 
 def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
-    """Compress the vectors, predict stars and, where wanted, study augmentation and a judge.
+    """Compress the vectors, predict stars, search for wishes; study augmentation and a judge.
 
     Reads what ``kedro run`` saved and is not part of it: ``kedro run --pipelines=language_study``.
 
@@ -22,7 +22,7 @@ def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
         augmentation: whether the interest network is trained without its augmentations.
         judge: whether a generative language model judges lists and writes reasons.
     """
-    shown = {"compression": "compression", "rating_quality": "rating_quality"}
+    shown = {name: name for name in ("compression", "rating_quality", "wishes")}
     pipeline = Pipeline(
         [
             Node(
@@ -50,6 +50,20 @@ def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
                 },
                 outputs="rating_quality",
                 name="study_ratings",
+            ),
+            Node(
+                nodes.study_wishes,
+                inputs={
+                    "study": "params:wish_study",
+                    "encoding": "params:item_encoding",
+                    "evaluation": "params:evaluation",
+                    "items": "items@pandas",
+                    "item_embeddings": "item_embeddings",
+                    "language_vectors": "language_vectors",
+                    "item_groups": "item_groups",
+                },
+                outputs="wishes",
+                name="study_wishes",
             ),
         ]
     )
