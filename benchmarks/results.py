@@ -35,7 +35,8 @@ def main() -> None:
     results = [_read(env) for env in environments]
     for title, table in (
         ("Headlines", _headlines),
-        ("All models: NDCG, tail Recall, trials", _models),
+        ("All models: NDCG, tail Recall", _models),
+        ("All models: head Recall, cold Recall, coverage", _reach),
         ("Arms", _arms),
         ("Costs: seconds of the fit, milliseconds a user, megabytes", _costs),
     ):
@@ -75,14 +76,20 @@ def _arms(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _models(result: Mapping[str, Any]) -> dict[str, str]:
-    ndcg = _values(result, "ndcg", "all", result["k"])
-    tail = _values(result, "recall", "tail", result["k"])
-    trials = _values(result, "trials", "all", None)
-    best_first = sorted(ndcg, key=lambda model: -ndcg[model])
+    return _cells(result, [_values(result, "ndcg"), _values(result, "recall", "tail")])
+
+
+def _reach(result: Mapping[str, Any]) -> dict[str, str]:
+    recall = [_values(result, "recall", group) for group in ("head", "cold")]
+    return _cells(result, [*recall, _values(result, "catalog_coverage")])
+
+
+def _cells(result: Mapping[str, Any], columns: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Return the values of each model, the model with the highest NDCG first."""
+    ndcg = _values(result, "ndcg")
     return {
-        model: f"{_short(ndcg[model])}, {_short(tail.get(model))}"
-        + (f" ({trials[model]:.0f})" if model in trials else "")
-        for model in best_first
+        model: ", ".join(_short(column.get(model)) for column in columns)
+        for model in sorted(ndcg, key=lambda model: -ndcg[model])
     }
 
 
@@ -96,14 +103,12 @@ def _costs(result: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _values(
-    result: Mapping[str, Any], metric: str, item_group: str, k: int | None
-) -> dict[str, float]:
+def _values(result: Mapping[str, Any], metric: str, item_group: str = "all") -> dict[str, float]:
     return {
         row["model"]: row["value"]
         for row in result["leaderboard"]
         if (row["metric"], row["item_group"], row["user_group"], row["k"])
-        == (metric, item_group, "all", k)
+        == (metric, item_group, "all", result["k"])
     }
 
 

@@ -7,15 +7,19 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from tests.conftest import RunKedro
+from tests.recommenders.worlds import histories_of
 
 from longtail.demo.fabricated import write_encoder
+from longtail.errors import UserError
 from longtail.pipelines.item_encoding.nodes import (
     collect_embeddings,
     describe_items,
     encode_new_texts,
     find_phrases,
+    relate_items,
 )
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
+from longtail.text.adaptation import AdaptationParameters
 from longtail.text.encoder import TextEncoder
 from longtail.text.encoder_parameters import EncoderParameters
 
@@ -144,3 +148,13 @@ def test_without_keywords_no_phrase_is_encoded(tiny_encoder: Path) -> None:
         {"encoder": {"model": str(tiny_encoder)}, "understanding": {"keywords": 0}}
     )
     assert find_phrases(pd.DataFrame({"text": ["rose", "oven"]}), parameters).empty
+
+
+def test_relations_that_cannot_be_computed_name_the_parameter() -> None:
+    # Every user has the same two items, so that one predicts the other without any error.
+    twins = histories_of(np.array([[user, item] for user in range(9) for item in range(2)]), 9, 2)
+    encoding = ItemEncodingParameters(adaptation=AdaptationParameters(ridge=1e-12))
+    with pytest.raises(
+        UserError, match=r"adaptation\.ridge 1e-12: .* Raise it; the default is 100"
+    ):
+        relate_items(encoding, twins)

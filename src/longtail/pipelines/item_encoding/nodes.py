@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
 from longtail.behaviour.origins import FIRST_REPEAT, RepeatParameters
+from longtail.errors import UserError
 from longtail.item_graphs.nearest import find_neighbours
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.recommenders.base import TrainingData
@@ -22,7 +23,7 @@ from longtail.recommenders.content.text_knn import RecentTextKNN
 from longtail.recommenders.item_features import ItemFeatures
 from longtail.recommenders.item_relations import partial_correlations
 from longtail.recommenders.validation import ValidationTargets, validation_ndcg, validation_targets
-from longtail.text.adaptation import adapt_vectors
+from longtail.text.adaptation import AdaptationParameters, adapt_vectors
 from longtail.text.encoder import TextEncoder
 from longtail.text.generator import TextGenerator
 from longtail.text.item_text import compose_item_text
@@ -216,7 +217,14 @@ def split_word_pieces(parameters: ItemEncodingParameters, item_texts: pd.DataFra
 def relate_items(parameters: ItemEncodingParameters, training: Histories) -> sp.csr_array:
     """Return how strongly items are related in the histories of the training period."""
     adaptation = parameters.adaptation
-    return partial_correlations(training.choices(), adaptation.ridge, adaptation.related)
+    try:
+        return partial_correlations(training.choices(), adaptation.ridge, adaptation.related)
+    except np.linalg.LinAlgError as error:
+        raise UserError(
+            f"The relations of items cannot be computed at item_encoding.adaptation.ridge"
+            f" {adaptation.ridge:g}: their equations are singular. Raise it; the default is"
+            f" {AdaptationParameters().ridge:g}."
+        ) from error
 
 
 def adapt_to_behaviour(
