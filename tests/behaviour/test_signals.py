@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import ibis
@@ -11,6 +12,7 @@ from longtail.behaviour.pairs import split_pairs
 from longtail.behaviour.signals import Dwell, Signals, event_weight
 from longtail.behaviour.splits import SplitSettings
 
+DOCUMENTED = Path(__file__).parents[2] / "docs/configuration.md"
 PRESETS = Path(__file__).parents[2] / "conf/base/globals_signals.yml"
 DAY = 86_400
 START = 1_500_000_000
@@ -189,5 +191,9 @@ def test_nothing_after_the_cutoff_affects_training(events, later, order):
 def test_the_presets_are_valid():
     content = yaml.safe_load(PRESETS.read_text("utf-8"))["signal_presets"]
     presets = {name: Signals(**fields) for name, fields in content.items()}
-    assert set(presets) == {"shop", "video", "music", "books", "news"}
+    names = "shop video music books news social courses recipes places"
+    assert [*presets] == names.split()
+    examples = re.findall(r"^\| `(\w+)` \| u17 \| \S+ \| (\w+) \|", DOCUMENTED.read_text(), re.M)
+    assert [preset for preset, _ in examples] == [*presets]
+    assert all(presets[preset].event_weights[event] > 0 for preset, event in examples)
     assert presets["shop"].event_weights["purchase"] > presets["shop"].event_weights["view"]
