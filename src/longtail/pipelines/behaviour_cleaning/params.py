@@ -120,8 +120,8 @@ class BehaviourCleaningParameters(BaseModel):
     preset: str | None = Field(
         default=None,
         description="Name of a preset of signals for a kind of data: shop, video, music, books, "
-        "news, social, courses, recipes, places, or one that you add to signal_presets in conf/base/globals_signals.yml. null: no "
-        "preset.",
+        "news, social, courses, recipes, places, or one that you add to signal_presets in "
+        "conf/base/globals_signals.yml. null: no preset.",
     )
     signals: Signals | None = Field(
         default=None,

@@ -55,7 +55,7 @@ class GraphFilter(Recommender):
     )
 
     def fit(self, data: TrainingData) -> Arrays:
-        """Return warm (n,), the indices of items with interactions, and filter (n, n) float32.
+        """Return warm (n,), the indices of items with interactions, and graph (n, n) float32: P.
 
         Raises:
             NotApplicableError: more than ``max_items`` items have interactions.
@@ -70,7 +70,7 @@ class GraphFilter(Recommender):
         normalised = histories.matrix(scale.astype(np.float32))[:, warm]
         graph = sp.csr_array(normalised.T @ normalised)
         graph.data **= np.float32(self.sharpness)
-        return {"warm": warm, "filter": self._polynomial(graph.toarray())}
+        return {"warm": warm, "graph": graph.toarray()}
 
     def score(
         self, arrays: Arrays, data: TrainingData, users: NDArray[np.int64]
@@ -79,16 +79,19 @@ class GraphFilter(Recommender):
         histories, warm = data.histories, arrays["warm"]
         profile = histories.matrix(histories.recency_weights(self.recency_decay))[users]
         scores = np.zeros((len(users), histories.n_items), dtype=np.float32)
-        scores[:, warm] = profile[:, warm] @ arrays["filter"]
+        scores[:, warm] = self._filtered(profile[:, warm], arrays["graph"])
         return scores
 
-    def _polynomial(self, graph: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return P, 2P - P^2 or P + 0.01 (-P^3 + 10 P^2 - 29 P)."""
+    def _filtered(self, profile: sp.csr_array, graph: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the profiles times P, 2P - P^2 or P + 0.01 (-P^3 + 10 P^2 - 29 P).
+
+        Powers of the graph itself would cost as much as its items cubed.
+        """
+        once: NDArray[np.float32] = profile @ graph
         if self.degree == 1:
-            return graph
-        square = graph @ graph
+            return once
+        twice = once @ graph
         if self.degree == 2:
-            filtered = 2 * graph - square
-        else:
-            filtered = 0.71 * graph + 0.1 * square - 0.01 * (square @ graph)
-        return filtered.astype(np.float32, copy=False)
+            return 2 * once - twice
+        thrice = twice @ graph
+        return (0.71 * once + 0.1 * twice - 0.01 * thrice).astype(np.float32, copy=False)
