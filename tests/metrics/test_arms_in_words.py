@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from longtail.metrics.arms import CONTRASTS, GROUPS, advice, count_groups
+from longtail.metrics.arms import CONTRASTS, GROUPS, advice, count_groups, shown_rows
 from longtail.metrics.leaderboard import Resampling, compare_pairs
 from longtail.metrics.scoring import score_model
 from longtail.metrics.tables import ground_truth
@@ -21,6 +21,7 @@ def row(label: str, verdict: str, contrast: str = LANGUAGE_OR_TFIDF) -> dict[str
     return {"contrast": contrast, "metric": metric, "k": 20, "ratio": 1.1, "verdict": verdict} | {
         "item_group": item_group,
         "user_group": user_group,
+        "n_users": 20,
     }
 
 
@@ -45,6 +46,12 @@ def test_the_advice_follows_the_verdicts(verdicts: tuple[str, str], start: str) 
 
 def test_without_the_contrast_nothing_is_advised() -> None:
     assert advice([row("all", "higher", contrast="text against none")], 20) == ""
+
+
+def test_groups_of_few_users_are_not_shown() -> None:
+    few, enough = row("cold items", "higher") | {"n_users": 19}, row("all", "higher")
+    assert [label for label, _ in shown_rows([few, enough], 20)] == ["all"]
+    assert "cold items" not in advice([few, enough], 20)
 
 
 def test_items_are_grouped_by_count() -> None:

@@ -32,6 +32,8 @@ GROUPS = (
     ("histories of 5 to 19 items", "ndcg", "all", "history_5_to_19"),
     ("histories of 20 or more", "ndcg", "all", "history_20_or_more"),
 )
+# Of fewer users an interval says nothing.
+FEWEST_USERS = 20
 METRICS = ("ndcg", "recall", "ndcg_warm_only", "recall_warm_only")
 
 
@@ -127,6 +129,8 @@ def contrasts_in_words(contrasts: Sequence[Row], k: int) -> list[str]:
 def shown_rows(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
     """Return the label and the row of what is shown of each contrast, contrast by contrast.
 
+    Groups of fewer than ``FEWEST_USERS`` users are not shown.
+
     Args:
         contrasts: rows of ``contrast_table``.
         k: list length.
@@ -136,6 +140,7 @@ def shown_rows(contrasts: Sequence[Row], k: int) -> list[tuple[str, Row]]:
         for contrast in CONTRASTS.values()
         for label, metric, item_group, user_group in GROUPS
         for row in contrasts
-        if (row["contrast"], row["metric"], row["k"]) == (contrast, metric, k)
+        if int(row["n_users"] or 0) >= FEWEST_USERS
+        and (row["contrast"], row["metric"], row["k"]) == (contrast, metric, k)
         and (row["item_group"], row["user_group"]) == (item_group, user_group)
     ]
