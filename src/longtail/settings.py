@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from kedro.framework.project import LOGGING
+from pydantic import BaseModel
 
 from longtail.configuration import ConfigurationHooks, current_parameters
 from longtail.errors import UserError
@@ -55,7 +56,7 @@ def parameter(path: str) -> Any:
     value: Any = current_parameters()
     for name in path.split("."):
         value = value[name] if isinstance(value, Mapping) else getattr(value, name)
-    return value
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {

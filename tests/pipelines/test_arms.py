@@ -4,18 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
+from tests.recommenders.worlds import histories_of
 
 from longtail.metrics.arms import CONTRASTS
-from longtail.pipelines.arms.nodes import encode_with_second_encoder
+from longtail.pipelines.arms.nodes import build_views, encode_with_second_encoder
 from longtail.pipelines.arms.pipeline import ARMS, create_pipeline
 from longtail.pipelines.item_encoding.params import ItemEncodingParameters
 from longtail.pipelines.selection import ModelSelection
 from longtail.text.encoder import TextEncoder
 from longtail.text.encoder_parameters import EncoderParameters
+from longtail.text.whitening import unit_length
+from longtail.tuning.search import TuningParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("als", "tfidf_knn", "text_knn", "text_metric")
@@ -63,6 +67,36 @@ def test_every_arm_chooses_between_frozen_and_adapted_vectors(arm: str) -> None:
     vectors = {name for name in views.inputs if name.endswith("_vectors")}
     adapted = {name for name in vectors if "adapted" in name}
     assert len(adapted) == len(vectors - adapted) == len(ARMS[arm])
+
+
+@pytest.mark.parametrize("control", ["shuffled", "random"])
+def test_a_control_reads_no_text_of_its_own(control: str) -> None:
+    pipeline = create_pipeline(SELECTION, second_encoding=False)
+    (adapting,) = pipeline.only_nodes_with_outputs(f"{control}_adapted_vectors").nodes
+    assert f"{control}_vectors" in adapting.inputs
+    assert not {"word_pieces", "language_vectors"} & set(adapting.inputs)
+
+
+def test_every_arm_has_three_different_graphs() -> None:
+    generator = np.random.default_rng(0)
+    frozen, adapted, other, other_adapted = (
+        {"vectors": unit_length(generator.normal(size=(40, 6)).astype(np.float32))}
+        for _ in range(4)
+    )
+    training = histories_of(np.argwhere(generator.random((30, 40)) < 0.2), 30, 40)
+    held_out = histories_of(np.argwhere(generator.random((30, 40)) < 0.1), 30, 40)
+    given = (TuningParameters(), ItemEncodingParameters(neighbours=5), training, held_out)
+    alone = build_views(*given, frozen, adapted)
+    both = build_views(*given, frozen, adapted, other, other_adapted)
+    for arm in (alone, both):
+        graphs = (arm.text_neighbours, arm.frozen_neighbours, arm.tfidf_neighbours)
+        edges = {tuple(graph.indices) for graph in graphs}
+        assert len(edges) == 3
+    # Nothing of one representation is lost where another joins it.
+    np.testing.assert_allclose(unit_length(both.vectors[:, :6]), alone.vectors, atol=1e-6)
+    assert both.vectors.shape == (40, 12)
+    second = unit_length(both.vectors[:, 6:])
+    assert any(np.allclose(second, one["vectors"], atol=1e-6) for one in (other, other_adapted))
 
 
 def test_the_arm_without_text_reads_nothing_of_the_texts() -> None:

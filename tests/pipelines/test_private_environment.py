@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
+from longtail.project import open_catalog
 from longtail.tracking.model_registry import registered_name
 
 KEY = "a key that nobody guesses"
@@ -59,7 +60,9 @@ def test_neither_user_ids_nor_the_key_leave_the_private_environment(
     assert {len(user) for user in users} == {32}
     output = capfd.readouterr()
     logs = f"{caplog.text}{output.out}{output.err}"
-    contents = dict(texts_below(project)) | {"logs": logs}
+    contents = dict(texts_below(project))
+    preview = json.dumps(open_catalog("private")["raw_interactions"].preview())
+    contents |= {"preview": preview, "logs": logs}
     assert {"mlflow.db", "cleaning_report.json", "train_interactions.parquet"} <= set(contents)
     for name, content in contents.items():
         for secret in (KEY, "person-", "visitor-"):

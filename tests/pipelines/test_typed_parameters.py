@@ -9,7 +9,8 @@ from kedro.framework.project import settings
 from kedro.framework.startup import bootstrap_project
 
 from longtail.errors import UserError
-from longtail.pipelines.parameters import Parameters, read_parameters
+from longtail.pipelines.parameters import Parameters, read_as, read_parameters
+from longtail.tracking.tracked_run import TrackingParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,3 +71,8 @@ def test_each_kind_of_mistake_is_one_sentence(changes: dict[str, Any], sentence:
     assert sentence in message
     assert "\n" not in message
     assert "pydantic" not in message
+
+
+def test_wrong_settings_of_the_tracking_are_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^There is no parameter log_modle: did you mean"):
+        read_as(TrackingParameters, {"log_modle": True})

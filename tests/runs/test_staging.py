@@ -186,6 +186,12 @@ def test_a_clock_that_was_wrong_is_not_waited_for(tmp_path: Path) -> None:
     assert reserve(tmp_path, VERSION) == VERSION
 
 
+def test_a_damaged_last_name_stops_no_session(tmp_path: Path) -> None:
+    (tmp_path / LAST).write_bytes(b"\xff\x00\xfe")
+    assert reserve(tmp_path, VERSION) == VERSION
+    assert (tmp_path / LAST).read_text() == VERSION
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without rights")
 def test_without_the_right_to_write_nothing_is_reserved(tmp_path: Path) -> None:
     os.seteuid(65534)

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from longtail.recommenders.item_relations import partial_correlations
+from longtail.studies.control_vectors import item_with_the_text
 from longtail.text.adaptation import AdaptationParameters, adapt_vectors, draw_related
 from longtail.text.item_tower import adapt_texts
 from longtail.text.whitening import unit_length
@@ -81,6 +82,13 @@ def test_new_items_move_to_their_kind(world: tuple) -> None:
     new = np.arange(60, 80)
     assert same_kind_share(vectors, new) < 0.45
     assert same_kind_share(adapted, new) > 0.8
+
+
+def test_texts_of_other_items_teach_nothing_about_new_ones(world: tuple) -> None:
+    vectors, words, users, items = world
+    giver = item_with_the_text(vectors, seed=3)
+    adapted, _, _ = adapt_vectors(vectors[giver], words[giver], relations(users, items), PARAMETERS)
+    assert same_kind_share(adapted, np.arange(60, 80)) < 0.45
 
 
 def test_adaptation_repeats_exactly(world: tuple) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -26,6 +26,8 @@ from longtail.pipelines.scoring.params import ScoringParameters
 from longtail.recommenders.language_model_ranker.model import LanguageModelRanker
 from longtail.studies.judge import JudgeParameters
 from longtail.tuning.search import TuningParameters
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Parameters(BaseModel):
@@ -56,10 +58,19 @@ def read_parameters(raw: Mapping[str, Any]) -> Parameters:
     Raises:
         UserError: some are unknown or not valid; with one sentence for each.
     """
+    return read_as(Parameters, raw)
+
+
+def read_as(model: type[Model], raw: Mapping[str, Any]) -> Model:
+    """Return what a file of the configuration gives as a model.
+
+    Raises:
+        UserError: some names are unknown or values not valid; with one sentence for each.
+    """
     try:
-        return Parameters.model_validate(dict(raw))
+        return model.model_validate(dict(raw))
     except ValidationError as error:
-        sentences = [sentence_of(details, Parameters) for details in error.errors()]
+        sentences = [sentence_of(details, model) for details in error.errors()]
         raise UserError("\n".join(sentences)) from error
 
 

@@ -42,7 +42,8 @@ def reserve(folder: Path, name: str) -> str:
             return name
         path = folder / LAST
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
-            last = path.read_text(encoding="utf-8") if path.exists() else ""
+            # A damaged name is later than none.
+            last = path.read_bytes().decode("ascii", "ignore") if path.exists() else ""
             while name <= last < _soon():
                 sleep(0.001)
                 name = generate_timestamp()

@@ -13,19 +13,21 @@ from longtail.text.whitening import unit_length
 Vectors = NDArray[np.float32]
 
 
-def shuffled_vectors(vectors: Vectors, seed: int) -> Vectors:
-    """Give each item with a vector that of another item; zero vectors stay zero.
+def item_with_the_text(vectors: Vectors, seed: int) -> NDArray[np.int64]:
+    """Return for each item the other item whose text it gets; itself if it has no text.
 
     Args:
         vectors: (n_items, d) float32, zeros for an item without a text.
         seed: seed of the permutation.
+
+    Returns:
+        (n_items,) a permutation of the items.
     """
-    known = np.flatnonzero(vectors.any(axis=1))
-    result = np.zeros_like(vectors)
-    # A cycle in random order: no item keeps its own vector.
-    order = np.random.default_rng(seed).permutation(known)
-    result[order] = vectors[np.roll(order, 1)]
-    return result
+    giver = np.arange(len(vectors))
+    # A cycle in random order: no item keeps its own text.
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(vectors.any(axis=1)))
+    giver[order] = np.roll(order, 1)
+    return giver
 
 
 def random_vectors_of_same_spectrum(vectors: Vectors, seed: int) -> Vectors:

@@ -60,6 +60,13 @@ def test_kinds_of_ids(ids, kind):
     assert finding["sentence"] == f"Ids: item_id: {kind}."
 
 
+def test_ids_in_two_spellings_are_a_doubt():
+    table = ibis.memtable({"user_id": ["54", "54.0", "7.0"], "item_id": ["1.0", "2.0", "2.0"]})
+    _, doubt = describe_ids("interactions", table, ["user_id", "item_id"])
+    assert doubt["sentence"].startswith("user_id: 2 ids such as '54.0' stand beside whole numbers")
+    assert doubt["is_doubt"]
+
+
 def test_facts_without_doubt():
     found = said()
     assert "?" not in found

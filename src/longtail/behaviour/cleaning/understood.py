@@ -74,13 +74,23 @@ def describe_ids(file: str, table: ir.Table, names: Sequence[str]) -> list[Findi
             f"{name}_filled": (~is_blank(text)).sum(),
             f"{name}_digits": text.re_search(r"^\d+$").sum(),
             f"{name}_padded": text.re_search(r"^0\d+$").sum(),
+            f"{name}_decimal": text.re_search(r"^\d+\.0+$").sum(),
         }
     found = table.aggregate(**facts).to_pyarrow().to_pylist()[0]
     kinds = [
         f"{name}: {_kind_of_ids(*(found[f'{name}_{fact}'] or 0 for fact in _ID_FACTS))}"
         for name in names
     ]
-    return [_finding(file, "ids", f"Ids: {'; '.join(kinds)}.")]
+    doubts = [
+        f"{name}: {found[f'{name}_decimal']} ids such as '54.0' stand beside whole numbers such as"
+        " '54' and are read as other ids than these. Write all of them in one way."
+        for name in names
+        if found[f"{name}_decimal"] and found[f"{name}_digits"]
+    ]
+    return [
+        _finding(file, "ids", f"Ids: {'; '.join(kinds)}."),
+        *(_finding(file, "ids", doubt, is_doubt=True) for doubt in doubts),
+    ]
 
 
 _ID_FACTS = ("filled", "digits", "padded")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
 from longtail.behaviour.histories import Histories
@@ -34,9 +35,13 @@ from longtail.recommenders.validation import validation_targets
 from longtail.reporting import terminal
 from longtail.reporting.figures import contrasts_plot
 from longtail.reporting.page import arms_page
-from longtail.studies.control_vectors import random_vectors_of_same_spectrum, shuffled_vectors
+from longtail.studies.control_vectors import (
+    item_with_the_text,
+    random_vectors_of_same_spectrum,
+)
 from longtail.text.encoder import TextEncoder
 from longtail.text.item_text import add_understanding, text_groups
+from longtail.text.whitening import unit_length
 from longtail.tuning.search import TuningParameters
 
 logger = logging.getLogger(__name__)
@@ -48,9 +53,15 @@ VIEWS = frozenset({"vectors", "text_neighbours", "frozen_neighbours", "tfidf_nei
 View = tuple[Arrays, sp.csr_array]
 
 
-def shuffle_vectors(language_vectors: Arrays, tuning: TuningParameters) -> Arrays:
-    """Give every item the language vector of another."""
-    return {"vectors": shuffled_vectors(language_vectors["vectors"], tuning.seed)}
+def shuffle_texts(
+    language_vectors: Arrays, word_pieces: sp.csr_array, tuning: TuningParameters
+) -> tuple[Arrays, sp.csr_array]:
+    """Give every item the language vector and the word pieces of another.
+
+    Without the word pieces the adaptation would learn from an item's own words.
+    """
+    giver = item_with_the_text(language_vectors["vectors"], tuning.seed)
+    return {"vectors": language_vectors["vectors"][giver]}, sp.csr_array(word_pieces[giver])
 
 
 def draw_random_vectors(language_vectors: Arrays, tuning: TuningParameters) -> Arrays:
@@ -94,34 +105,40 @@ def build_views(
     other_frozen: Arrays | None = None,
     other_adapted: Arrays | None = None,
 ) -> ItemFeatures:
-    """Return the three views that an arm has of the item texts, under the names of the hybrid.
+    """Return the views that an arm has of the item texts, under the names of the hybrid.
 
     ``text_neighbours`` are those of the frozen or the adapted vectors, whichever find the better
-    neighbours on validation; ``frozen_neighbours`` those of the frozen vectors. In the place of the
+    neighbours on validation; ``frozen_neighbours`` those of the other ones. In the place of the
     TF-IDF neighbours of the hybrid stand the better ones of a second representation, if the arm has
-    one, else those of the adapted vectors: every arm has as many views as any other.
+    one, and its vectors stand beside the first ones. An arm of one representation has there the
+    neighbours by both of its vectors together: every arm has three different graphs.
     """
     targets = validation_targets(training, held_out.matrix(), tuning.max_users, tuning.seed)
 
-    def views(*kinds: Arrays) -> list[View]:
-        return [(kind, neighbours_of(kind["vectors"], parameters)[0]) for kind in kinds]
-
-    def better(found: list[View]) -> View:
-        return max(
-            found, key=lambda view: text_neighbour_ndcg(view[1], training, targets, tuning.k)
+    def best_first(*kinds: Arrays) -> list[View]:
+        found = [(kind, neighbours_of(kind["vectors"], parameters)[0]) for kind in kinds]
+        return sorted(
+            found, key=lambda view: -text_neighbour_ndcg(view[1], training, targets, tuning.k)
         )
 
-    own = views(frozen, adapted)
-    (_, frozen_graph), (_, third) = own
-    chosen, graph = better(own)
+    (chosen, graph), (_, second) = best_first(frozen, adapted)
+    vectors = chosen["vectors"]
     if other_frozen is not None and other_adapted is not None:
-        third = better(views(other_frozen, other_adapted))[1]
+        (other, third), _ = best_first(other_frozen, other_adapted)
+        vectors = _beside(vectors, other["vectors"])
+    else:
+        third, _ = neighbours_of(_beside(frozen["vectors"], adapted["vectors"]), parameters)
     return ItemFeatures(
-        vectors=chosen["vectors"],
+        vectors=vectors,
         text_neighbours=graph,
-        frozen_neighbours=frozen_graph,
+        frozen_neighbours=second,
         tfidf_neighbours=third,
     )
+
+
+def _beside(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return both vectors of each item as one, whose cosines are the means of theirs."""
+    return unit_length(np.hstack([one, other]))
 
 
 def compare_arms(

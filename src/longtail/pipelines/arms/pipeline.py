@@ -53,10 +53,10 @@ def _vectors(second_encoding: bool) -> Pipeline:
     """Make the frozen and the adapted vectors of every representation but the language vectors."""
     made = [
         Node(
-            nodes.shuffle_vectors,
-            inputs=["language_vectors", "params:tuning"],
-            outputs="shuffled_vectors",
-            name="shuffle_vectors",
+            nodes.shuffle_texts,
+            inputs=["language_vectors", "word_pieces", "params:tuning"],
+            outputs=["shuffled_vectors", "shuffled_word_pieces"],
+            name="shuffle_texts",
         ),
         Node(
             nodes.draw_random_vectors,
@@ -65,7 +65,11 @@ def _vectors(second_encoding: bool) -> Pipeline:
             name="draw_random_vectors",
         ),
     ]
-    word_pieces = dict.fromkeys(("tfidf", "shuffled", "random"), "word_pieces")
+    word_pieces = {
+        "tfidf": "word_pieces",
+        "shuffled": "shuffled_word_pieces",
+        "random": "shuffled_word_pieces",
+    }
     if second_encoding:
         word_pieces[SECOND] = "second_word_pieces"
         made.append(
