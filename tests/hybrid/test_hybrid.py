@@ -230,6 +230,17 @@ def test_a_source_that_the_gate_cannot_reach_is_taken_alone(
     assert not is_dominated(chosen, hybrid.alone)
 
 
+def test_where_no_user_chose_a_candidate_the_first_source_stands_alone(
+    world, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, targets, sources, _ = world
+    nothing = replace(targets, relevant=sp.csr_array(targets.relevant.shape, dtype=np.float32))
+    hybrid = fit_hybrid(sources, data, nothing, sources["als"], PARAMETERS, 20)
+    assert hybrid.gate.names[np.flatnonzero(hybrid.gate.weights)[0]] == "als"
+    assert np.count_nonzero(hybrid.gate.weights) == 1
+    assert "the hybrid takes als alone" in caplog.text
+
+
 def test_the_chosen_point_is_not_dominated(world) -> None:
     *_, hybrid = world
     chosen = next(p for p in hybrid.front if p["tail_emphasis"] == hybrid.tail_emphasis)

@@ -12,7 +12,12 @@ from longtail.hybrid.fitting import fit_hybrid
 from longtail.hybrid.gate import Gate
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
-from longtail.hybrid.ranking import furthest_above, recommend_hybrid
+from longtail.hybrid.ranking import (
+    COMMON_EVIDENCE,
+    common_evidence,
+    furthest,
+    recommend_hybrid,
+)
 from longtail.hybrid.reasons import closest_own_item, explain, shared_keywords, write_sentences
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.collaborative.als import ALS
@@ -134,13 +139,43 @@ def test_an_item_that_nothing_distinguishes_has_no_main_reason() -> None:
     ]
 
 
+World = tuple[TrainingData, ValidationTargets, dict[str, FittedModel], Hybrid, HybridParameters]
+
+
 def test_the_main_source_is_furthest_above_its_mean() -> None:
     contributions = np.array([[5.0, 0.3, 0.1], [5.2, 0.2, 0.1], [4.9, 0.1, 0.0]])
     means = np.tile([5.0, 0.2, 0.2], (3, 1))
-    assert furthest_above(contributions, means).tolist() == [1, 0, -1]
+    assert furthest(contributions - means).tolist() == [1, 0, -1]
 
 
-World = tuple[TrainingData, ValidationTargets, dict[str, FittedModel], Hybrid, HybridParameters]
+def test_popularity_and_trend_are_named_only_where_they_are_true() -> None:
+    above = {
+        "of_item": np.array([0.5, 0.5, -0.1, 0.2]),
+        "of_trend": np.array([0.1, 0.1, 0.4, 0.4]),
+        "chosen": np.array([1.0, -1.0, 1.0, 1.0]),
+        "lately": np.array([1.0, 1.0, 1.0, -1.0]),
+    }
+    names = [[*COMMON_EVIDENCE][column] for column in furthest(common_evidence(**above))]
+    # The second is lifted by its rarity; the fourth is no trend, since few chose it lately.
+    assert names == ["popularity", "rarity", "trend", "popularity"]
+
+
+def test_an_item_that_only_the_trend_lifts_says_so(world: World) -> None:
+    data, targets, sources, hybrid, parameters = world
+    names = hybrid.gate.names
+    weights = np.array([float(name == "trend_0.1") for name in names])
+    by_trend = replace(hybrid, gate=Gate(names, weights, weights), tail_emphasis=0.0)
+    table = recommend_hybrid(by_trend, sources, data, targets.users, 3, parameters)
+    assert set(table["main_source"]) == {"trend"}
+
+
+def test_a_new_item_is_not_called_popular(world: World) -> None:
+    data, targets, sources, hybrid, parameters = world
+    names = hybrid.gate.names
+    weights = np.array([float(name == "is_new") for name in names])
+    by_newness = replace(hybrid, gate=Gate(names, weights, weights), tail_emphasis=0.0)
+    table = recommend_hybrid(by_newness, sources, data, targets.users, 1, parameters)
+    assert set(table["main_source"]) == {"rarity"}
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +207,7 @@ def test_the_main_source_is_relative_to_all_candidates_of_the_user(world: World)
     everything = recommend_hybrid(hybrid, sources, data, targets.users, 1000, parameters)
     columns = [f"contribution_{name}" for name in sources]
     above = everything[columns] - everything.groupby("user_id")[columns].transform("mean")
+    assert set(short["main_source"].dropna()) <= {*sources}
     expected = above.idxmax(axis=1).str.removeprefix("contribution_")
     expected = expected.where(above.max(axis=1) > 1e-6)[everything["rank"] <= 5]
     assert short["main_source"].astype(object).tolist() == expected.tolist()
@@ -209,7 +245,7 @@ def test_sentences_say_what_the_facts_are(world: World) -> None:
     kinds = pd.Series(["even", "odd"] * 22)
     words = KeywordTable.of(titles + " " + kinds, kinds)
     behaviour = graph_of(sources["item_knn"].arrays, histories.n_items)
-    descriptions = {name: f"evidence of {name}" for name in sources}
+    descriptions = {name: f"evidence of {name}" for name in (*sources, *COMMON_EVIDENCE)}
     text = data.items.text_neighbours
     reasons = explain(table, histories, titles, words, behaviour, text, descriptions)
     matrix = histories.matrix().toarray() > 0

@@ -42,6 +42,7 @@ def fit_hybrid(
     The tail emphasis is chosen on cross-fitted scores: each user is scored by a gate that was
     fitted on the other half of the users. Where a source alone is as good on NDCG and tail recall
     as the gate at every tail emphasis, and better on one of them, the gate takes this source alone.
+    Where no user chose a candidate, it takes the first source.
 
     Args:
         sources: models fitted on the training period, by name.
@@ -71,6 +72,15 @@ def fit_hybrid(
             front.append({"tail_emphasis": emphasis, **quality.summary, **against_baseline})
         return front, tail_recall
 
+    if not relevant.any():
+        logger.warning(
+            "None of the %s validation users chose what any source proposes, so that the sources"
+            " cannot be weighed: the hybrid takes %s alone.",
+            len(targets.users),
+            candidates.sources[0],
+        )
+        gate = Gate.of_one(lists.names, candidates.sources[0])
+        return Hybrid(gate, parameters.tail_emphasis or 0.0, front_of(gate.score(lists))[0], alone)
     gate = fit_gate(lists, relevant, parameters.gate)
     front, tail_recall = front_of(cross_fitted_scores(lists, relevant, parameters.gate, data.seed))
     if parameters.tail_emphasis is not None:

@@ -16,13 +16,19 @@ from longtail.hybrid.cold_shelf import rows_with_shelf
 from longtail.hybrid.features import candidate_lists, first_trend, source_contributions
 from longtail.hybrid.gate import Lists
 from longtail.hybrid.model import Hybrid
-from longtail.hybrid.parameters import HybridParameters
+from longtail.hybrid.parameters import ITEM_FEATURES, HybridParameters
 from longtail.progress import progress
 from longtail.recommenders.base import TrainingData
 from longtail.recommenders.fitted_model import FittedModel
 
 # A contribution that is no further above the mean does not distinguish an item.
 NEGLIGIBLE = 1e-6
+# What distinguishes an item beside the sources, in words.
+COMMON_EVIDENCE = {
+    "popularity": "how many chose it",
+    "rarity": "that few know it yet",
+    "trend": "how many chose it lately",
+}
 
 
 def recommend_hybrid(
@@ -39,10 +45,10 @@ def recommend_hybrid(
     Columns: user_id, item_id, rank (from 1), score, main_source and ``contribution_<name>`` for
     each source, for each item feature, for the trend and for the tail emphasis; with a cold shelf
     (see ``rows_with_shelf``) also for what it adds. The contributions sum to the score. The main
-    source is the one whose contribution is furthest above its mean over the user's candidates; it
-    is missing where none is above. A user without a history gets the items that are popular over
-    all times and lately: their log counts in the whole log and in each trend are summed. Where
-    ``candidates`` (n_items,) is given, no other items are listed.
+    source is the source, or one of ``COMMON_EVIDENCE``, whose contribution is furthest above its
+    mean over the user's candidates; it is missing where none is above. A user without a history
+    gets the items that are popular over all times and lately: their log counts in the whole log and
+    in each trend are summed. Where ``candidates`` (n_items,) is given, no other items are listed.
     """
     parts: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
     size = 2000
@@ -62,7 +68,7 @@ def recommend_hybrid(
     table = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
     table["user_id"] = data.histories.user_ids[table["user_id"]]
     table["item_id"] = data.histories.item_ids[table["item_id"]]
-    names = pd.CategoricalDtype(list(sources))
+    names = pd.CategoricalDtype([*sources, *COMMON_EVIDENCE])
     codes = table["main_source"].astype(np.int8)
     main_source = pd.Categorical.from_codes(codes, dtype=names)
     return pd.DataFrame({**table, "main_source": main_source}, copy=False)
@@ -93,8 +99,11 @@ def _ranked(
         shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
     contributions = source_contributions(hybrid.gate, lists, best)
     means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])
-    names = list(proposed.sources)
-    main_source = furthest_above(contributions[names].to_numpy(), means[names].to_numpy())
+    above = contributions - means
+    of_item = above[list(ITEM_FEATURES)].sum(axis=1) + above_mean(emphasis, proposed, best)
+    chosen, lately = (above_mean(values, proposed, best) for values in (counts, trend))
+    common = common_evidence(of_item.to_numpy(), above["trend"].to_numpy(), chosen, lately)
+    main_source = furthest(np.column_stack([above[list(proposed.sources)], common]))
     new = is_new[best]
     main_source[new] = -1
     contributions.loc[new] = 0
@@ -128,11 +137,45 @@ def mean_lists(lists: Lists) -> Lists:
     return Lists(np.arange(len(lengths) + 1), means, lists.names)
 
 
-def furthest_above(
-    contributions: NDArray[np.float64], means: NDArray[np.float64]
-) -> NDArray[np.int8]:
-    """Return (n,) the column in which each (n, m) row is furthest above its mean; -1 for none."""
-    above = contributions - means
+def above_mean(
+    values: NDArray[np.float64], proposed: Candidates, best: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (len(best),) the values of some candidates less the mean of their user's candidates.
+
+    Args:
+        values: (n,) one value per candidate.
+        proposed: the candidates.
+        best: rows of candidates.
+    """
+    lengths = np.diff(proposed.indptr)
+    means = np.bincount(proposed.rows, values, minlength=len(lengths)) / np.maximum(lengths, 1)
+    difference: NDArray[np.float64] = values[best] - means[proposed.rows[best]]
+    return difference
+
+
+def common_evidence(
+    of_item: NDArray[np.float64],
+    of_trend: NDArray[np.float64],
+    chosen: NDArray[np.float64],
+    lately: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return (n, 3) how far above the mean each of ``COMMON_EVIDENCE`` lifts an item.
+
+    -inf where the words would be false, such as popularity for an item that fewer chose than the
+    others. All arguments are differences to the mean of the user's candidates.
+
+    Args:
+        of_item: (n,) contribution of the item's count, with the tail emphasis.
+        of_trend: (n,) contribution of the trend.
+        chosen: (n,) log count.
+        lately: (n,) sum of the log counts of the trend.
+    """
+    popular = np.where(chosen > 0, of_item, -np.inf)
+    rare = np.where(chosen > 0, -np.inf, of_item)
+    return np.column_stack([popular, rare, np.where(lately > 0, of_trend, -np.inf)])
+
+
+def furthest(above: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Return (n,) the column of each row's largest value; -1 where none is above 0."""
     first = above.argmax(axis=1)
-    there = above.max(axis=1) > NEGLIGIBLE
-    return np.where(there, first, -1).astype(np.int8)
+    return np.where(above.max(axis=1) > NEGLIGIBLE, first, -1).astype(np.int8)

@@ -15,7 +15,7 @@ from longtail.behaviour.histories import Histories
 from longtail.errors import UserError
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
-from longtail.hybrid.ranking import recommend_hybrid
+from longtail.hybrid.ranking import COMMON_EVIDENCE, recommend_hybrid
 from longtail.hybrid.reasons import explain, shortened
 from longtail.item_graphs.graphs import add_by_vectors
 from longtail.recommenders.base import TrainingData
@@ -256,7 +256,7 @@ class ServedHybrid:
             keywords=self.keywords,
             behaviour_graph=self.behaviour_graph,
             text_graph=self.text_graph,
-            descriptions={name: MODELS[name].evidence for name in self.sources},
+            descriptions={name: MODELS[name].evidence for name in self.sources} | COMMON_EVIDENCE,
         )
         return table.assign(
             request=table["user_id"].astype(np.int64),

@@ -12,7 +12,7 @@ from longtail.errors import UserError
 from longtail.hybrid.fitting import fit_hybrid
 from longtail.hybrid.model import Hybrid
 from longtail.hybrid.parameters import HybridParameters
-from longtail.hybrid.ranking import recommend_hybrid
+from longtail.hybrid.ranking import COMMON_EVIDENCE, recommend_hybrid
 from longtail.hybrid.reasons import explain
 from longtail.pipelines.recommenders.nodes import indices_of_users
 from longtail.recommenders.base import TrainingData
@@ -82,7 +82,7 @@ def explain_recommendations(
         keywords=KeywordTable.of(texts, item_understanding["keywords"]),
         behaviour_graph=graph_of(item_knn.arrays if item_knn else {}, past.n_items),
         text_graph=item_features.text_neighbours,
-        descriptions={name: MODELS[name].evidence for name in hybrid.sources},
+        descriptions={name: MODELS[name].evidence for name in hybrid.sources} | COMMON_EVIDENCE,
     )
 
 

@@ -75,6 +75,7 @@ def compress_vectors(
 def study_ratings(
     ranker: LanguageModelRanker,
     tuning: TuningParameters,
+    evaluation: EvaluationParameters,
     past: Histories,
     item_features: ItemFeatures,
     item_groups: pd.DataFrame,
@@ -89,7 +90,8 @@ def study_ratings(
     """Return how well the stars after the start of the test are predicted, low ones included.
 
     A fine-tuned language model with and without text stands beside the mean of all stars, the
-    biases of users and items and a matrix factorisation; no rows without stars.
+    biases of users and items and a matrix factorisation; no rows without stars, nor of a group of
+    too few users.
     """
     groups = item_groups.set_index("item_id")["item_group"]
     kinds = user_groups.set_index("user_id")["user_group"]
@@ -109,6 +111,12 @@ def study_ratings(
     )
     masks = {str(g): (rated["item_id"].map(groups) == g).to_numpy() for g in groups.unique()}
     masks |= {str(g): (rated["user_id"].map(kinds) == g).to_numpy() for g in kinds.unique()}
+    users = rated["user_id"].to_numpy()
+    masks = {
+        name: mask
+        for name, mask in masks.items()
+        if len(set(users[mask])) >= evaluation.min_group_size
+    }
     return _records(rating_errors(predictions, on_test.actual, masks))
 
 
@@ -206,7 +214,11 @@ def ask_language_model(
     lists = recommendations[recommendations["user_id"].isin(test["user_id"])]
     judged = _judge_lists(judge, evaluation, generator, truth, lists, items, history)
     wanted = reasons["user_id"].isin(users) & (reasons["rank"] <= judge.sentences)
-    return judged, _write_reasons(reasons[wanted], generator)
+    written = _write_reasons(reasons[wanted], generator)
+    if evaluation.min_group_size > 1:
+        logger.info("The written reasons are counted and not kept: each tells of a single user.")
+        written["rows"] = []
+    return judged, written
 
 
 def _judge_lists(

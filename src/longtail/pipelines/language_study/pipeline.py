@@ -41,6 +41,7 @@ def create_pipeline(augmentation: bool, judge: bool) -> Pipeline:
                 inputs={
                     "ranker": "params:rating_study",
                     "tuning": "params:tuning",
+                    "evaluation": "params:evaluation",
                     "past": "past_histories",
                     "item_features": "item_features",
                     **SPLIT_TABLES,
