@@ -53,7 +53,11 @@ def make_environment(name: str, folder: Path) -> Path:
     folder = folder.expanduser().resolve()
     for stem in STEMS:
         find_source(folder, stem)
-    content = {"source_folder": _escaped(str(folder)), "data_root": f"data/{name}"}
+    content = {
+        "source_folder": _escaped(str(folder)),
+        "data_name": name,
+        "data_root": f"data/{name}",
+    }
     file = environment / "globals.yml"
     environment.mkdir(parents=True)
     file.write_text(

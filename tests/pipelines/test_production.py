@@ -141,8 +141,18 @@ def test_a_registered_model_says_what_it_is_and_how_good(
 
 def test_models_of_other_data_have_other_names_and_a_missing_one_is_said(deployed: Path) -> None:
     assert registered_name("My Shop/2026") == "longtail-my-shop-2026"
+    assert registered_name("\u4e66\u5e97") != registered_name("\u56fe\u4e66")
     with pytest.raises(UserError, match="Run `kedro run --env=demo`"):
         model_to_serve(client_of(deployed), "other data", "demo")
+
+
+def test_a_model_of_a_data_set_that_is_spelt_alike_is_not_served(
+    deployed: Path, fabricated_data: Path
+) -> None:
+    alike = fabricated_data.name.upper()
+    assert registered_name(alike) == registered_name(fabricated_data.name)
+    with pytest.raises(UserError, match=rf"is of the data set {fabricated_data.name}.*data_name"):
+        model_to_serve(client_of(deployed), alike)
 
 
 def test_nothing_of_the_deployment_feeds_back(deployed: Path) -> None:  # noqa: ARG001

@@ -265,11 +265,13 @@ def has_ended(process: str) -> bool:
 
 
 def name_of_data(settings: Mapping[str, Any]) -> str:
-    """Return the name of the data set: that of the folder of its files.
+    """Return the name of the data set: ``data_name``, or that of the folder of its files.
 
     Args:
         settings: the globals of the configuration.
     """
+    if name := settings.get("data_name"):
+        return str(name)
     return Path(str(settings["source_folder"]).replace("\\${", "${")).name
 
 

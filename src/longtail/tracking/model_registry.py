@@ -105,7 +105,7 @@ def served_hybrid(catalog: DataCatalog, with_item_knn: bool = True) -> ServedHyb
 
 def registered_name(data_name: str) -> str:
     """Return the name under which the models of a data set are registered."""
-    slug = re.sub(r"[^a-z0-9._-]+", "-", data_name.lower()).strip("-.")
+    slug = re.sub(r"[^\w.-]+", "-", data_name.lower()).strip("-.")
     return f"{PREFIX}{slug or 'data'}"
 
 
@@ -118,7 +118,7 @@ def model_to_serve(client: MlflowClient, data_name: str, env: str = "") -> str:
         env: the environment, for the command in the message.
 
     Raises:
-        UserError: no model of the data set is registered.
+        UserError: no model of the data set is registered, or one of another that is spelt alike.
     """
     name = registered_name(data_name)
     try:
@@ -130,8 +130,17 @@ def model_to_serve(client: MlflowClient, data_name: str, env: str = "") -> str:
             f" `{command(['deploy'], env)}` for the model that is fitted on the whole log."
         ) from error
     if CHAMPION in found.aliases:
-        return f"models:/{name}@{CHAMPION}"
-    return f"models:/{name}/latest"
+        version, uri = found.aliases[CHAMPION], f"models:/{name}@{CHAMPION}"
+    else:
+        numbers = [int(each.version) for each in client.search_model_versions(f"name = '{name}'")]
+        version, uri = str(max(numbers)), f"models:/{name}/latest"
+    other = client.get_model_version(name, version).tags.get("dataset", data_name)
+    if other != data_name:
+        raise UserError(
+            f"The registered model {name} is of the data set {other}, whose name is spelt like"
+            f" {data_name}. Set data_name in globals.yml to a name of its own."
+        )
+    return uri
 
 
 def register(
