@@ -47,6 +47,14 @@ def test_table_shows_values_and_ratios_to_the_baseline() -> None:
     assert "cold" not in text
 
 
+def test_the_last_column_is_the_number_of_trials() -> None:
+    tried = {"model": "hybrid", "metric": "trials", "k": None, "value": 20.0}
+    lines = _text([*_rows(), tried | {"item_group": "all", "user_group": "all"}]).splitlines()
+    assert any(line.rstrip().endswith("trials") for line in lines)
+    assert any(line.startswith("hybrid") and line.rstrip().endswith(" 20") for line in lines)
+    assert any(line.startswith("als") and line.rstrip().endswith(" -") for line in lines)
+
+
 def test_cold_columns_appear_with_cold_positives() -> None:
     assert "cold" in _text(_rows(cold=True))
 

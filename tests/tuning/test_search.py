@@ -91,7 +91,9 @@ def test_als_search_starts_with_the_declared_points() -> None:
     assert tried[:2] == [(10.0, 10.0), (30.0, 40.0)]
 
 
-@pytest.mark.parametrize(("trials", "declared"), [(1, 1), (2, 1), (3, 1), (4, 2), (10, 5)])
+@pytest.mark.parametrize(
+    ("trials", "declared"), [(1, 1), (2, 1), (3, 1), (4, 2), (10, 5), (20, 10)]
+)
 def test_half_of_the_budget_is_a_search(
     trials: int, declared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ from longtail.metrics.tables import NEW, USER_GROUPS, GroundTruth
 Row = dict[str, str | int | float | None]
 
 HYBRID = "hybrid"
+# The metric that says how many settings the tuning of a model tried; it has no list length.
+TRIALS = "trials"
 
 # Users by the number of items in their history, and where the second and the third group begin.
 HISTORY_GROUPS = ("history_1_to_4", "history_5_to_19", "history_20_or_more")
@@ -271,7 +273,7 @@ def _trial_rows(
 ) -> list[Row]:
     """Return how many settings tuning tried for each model; n_users are those with a history."""
     n_users = int(truth.has_history.sum())
-    where: Row = {"metric": "trials", "k": None, "item_group": ALL, "user_group": ALL}
+    where: Row = {"metric": TRIALS, "k": None, "item_group": ALL, "user_group": ALL}
     return [
         {"model": model}
         | where

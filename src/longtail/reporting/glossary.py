@@ -29,6 +29,7 @@ METRICS = {
     " common.",
     "pop_reo": "Difference of head and tail in the chance that a relevant item is found. 0: none.",
     "pop_rsp": "Difference of head and tail in the chance to be listed. 0: none.",
+    "trials": "Settings that the tuning tried, as many for each model with something to choose.",
 }
 
 ITEM_GROUPS = {

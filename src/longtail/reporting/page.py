@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from longtail.metrics.arms import contrasts_in_words, shown_rows
-from longtail.metrics.leaderboard import HYBRID
+from longtail.metrics.leaderboard import HYBRID, TRIALS
 from longtail.reporting.examples import SEARCHED_HISTORY, Example, search_data
 from longtail.reporting.formats import METRIC_NAMES, ratio
 from longtail.reporting.glossary import (
@@ -49,7 +49,9 @@ def quality_columns(suffix: str = "", cold: bool = True) -> list[Column]:
     ]
     if cold:
         columns.append(Column("Recall, cold", f"recall{suffix}", "cold"))
-    return [*columns, Column("NDCG, quiet users", f"ndcg{suffix}", "all", "quiet")]
+    columns.append(Column("NDCG, quiet users", f"ndcg{suffix}", "all", "quiet"))
+    tried = Column("Trials", TRIALS, digits=0, higher_is_better=None)
+    return columns if suffix else [*columns, tried]
 
 
 EXPOSURE_COLUMNS = [
@@ -326,7 +328,8 @@ def significance(comparisons: Rows, k: int, order: Sequence[str] = ()) -> list[d
 
 
 def _by_model(leaderboard: Rows, column: Column, k: int) -> dict[str, dict[str, Any]]:
-    wanted = (column.metric, k, column.item_group, column.user_group)
+    length = None if column.metric == TRIALS else k
+    wanted = (column.metric, length, column.item_group, column.user_group)
     return {
         row["model"]: row
         for row in leaderboard

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.metrics.arms import shown_rows
+from longtail.metrics.leaderboard import TRIALS
 from longtail.reporting.formats import METRIC_NAMES, ratio
 
 Rows = Sequence[dict[str, Any]]
@@ -28,6 +29,8 @@ class _Column(NamedTuple):
 def leaderboard_table(leaderboard: Rows, k: int, baseline: str) -> Table:
     """Return the main metrics, one row per model: best in bold, ratios to the baseline below.
 
+    The last column says how many settings the tuning tried, where there was one.
+
     Args:
         leaderboard: rows of the leaderboard.
         k: list length.
@@ -45,8 +48,12 @@ def leaderboard_table(leaderboard: Rows, k: int, baseline: str) -> Table:
     values = [_values(leaderboard, column, k) for column in columns]
     for column in columns:
         table.add_column(column.header, justify="right", no_wrap=True)
+    trials = {row["model"]: f"{row['value']:.0f}" for row in leaderboard if row["metric"] == TRIALS}
+    if trials:
+        table.add_column("trials", justify="right", no_wrap=True)
     for model in models:
-        table.add_row(model, *(_cell(by_model, model, baseline) for by_model in values))
+        cells = [_cell(by_model, model, baseline) for by_model in values]
+        table.add_row(model, *cells, *([trials.get(model, "-")] if trials else []))
     return table
 
 
