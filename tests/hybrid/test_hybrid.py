@@ -241,6 +241,17 @@ def test_where_no_user_chose_a_candidate_the_first_source_stands_alone(
     assert "the hybrid takes als alone" in caplog.text
 
 
+def test_a_given_emphasis_that_a_source_dominates_is_said(
+    world, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, targets, sources, _ = world
+    for emphasis in (0.0, 50.0):
+        given = PARAMETERS.model_copy(update={"tail_emphasis": emphasis})
+        hybrid = fit_hybrid(sources, data, targets, sources["als"], given, 20)
+        assert hybrid.tail_emphasis == emphasis
+        assert ("hybrid.tail_emphasis 50" in caplog.text) == (emphasis == 50)
+
+
 def test_the_chosen_point_is_not_dominated(world) -> None:
     *_, hybrid = world
     chosen = next(p for p in hybrid.front if p["tail_emphasis"] == hybrid.tail_emphasis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -63,9 +63,11 @@ def fit_hybrid(
     }
     baseline_head = _head_recall(baseline, data, targets, counts, k)
 
-    def front_of(scores: NDArray[np.float64]) -> tuple[list[dict[str, float]], list[Recall]]:
+    def front_of(
+        scores: NDArray[np.float64], grid: Sequence[float] = parameters.tail_emphasis_grid
+    ) -> tuple[list[dict[str, float]], list[Recall]]:
         front, tail_recall = [], []
-        for emphasis in parameters.tail_emphasis_grid:
+        for emphasis in grid:
             quality = evaluate(scores - emphasis * np.log1p(counts)[candidates.items])
             tail_recall.append(quality.tail_recall)
             against_baseline = _head_difference(quality.head_recall, baseline_head)
@@ -82,9 +84,17 @@ def fit_hybrid(
         gate = Gate.of_one(lists.names, candidates.sources[0])
         return Hybrid(gate, parameters.tail_emphasis or 0.0, front_of(gate.score(lists))[0], alone)
     gate = fit_gate(lists, relevant, parameters.gate)
-    front, tail_recall = front_of(cross_fitted_scores(lists, relevant, parameters.gate, data.seed))
-    if parameters.tail_emphasis is not None:
-        return Hybrid(gate, parameters.tail_emphasis, front, alone)
+    scores = cross_fitted_scores(lists, relevant, parameters.gate, data.seed)
+    front, tail_recall = front_of(scores)
+    if (given := parameters.tail_emphasis) is not None:
+        if is_dominated(front_of(scores, [given])[0][0], alone):
+            logger.warning(
+                "On validation a source alone is better than the hybrid at hybrid.tail_emphasis"
+                " %g, on NDCG or tail recall and worse on neither. Set it to null, so that"
+                " validation chooses.",
+                given,
+            )
+        return Hybrid(gate, given, front, alone)
     if all(is_dominated(point, alone) for point in front):
         best = max(alone, key=lambda source: (alone[source]["ndcg"], alone[source]["recall_tail"]))
         logger.info("On validation %s alone is better than the gate, which takes it alone.", best)
