@@ -53,6 +53,25 @@ def test_the_user_as_text_is_close_to_what_the_user_likes(world: TrainingData) -
     assert cosines[liked].min() > cosines[~liked].max()
 
 
+def test_users_are_encoded_with_the_settings_of_the_items(
+    world: TrainingData, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = EncoderParameters(model=str(tiny_encoder), pooling="last-token", dimensions=8)
+    embeddings = TextEncoder(settings).encode(TEXTS.tolist())
+    used = []
+    encode = TextEncoder.encode
+
+    def noted(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
+        used.append(encoder.parameters)
+        return encode(encoder, texts)
+
+    monkeypatch.setattr(TextEncoder, "encode", noted)
+    short = with_items(world, embeddings=embeddings, encoder=settings)
+    SemanticMatching(text_weight=1, attribute_weight=0).fit(short)
+    assert used
+    assert all(parameters == settings for parameters in used)
+
+
 def test_vectors_alone_are_the_text_profile(world: TrainingData) -> None:
     model = SemanticMatching(text_weight=0, attribute_weight=0, recency_decay=0.85)
     profile = TextProfile(recency_decay=0.85)
