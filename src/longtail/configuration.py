@@ -51,7 +51,12 @@ class ConfigurationHooks:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Read the parameters of the environment, with those of the command line."""
+        # Imported here: the command line starts without what these import.
+        from longtail.pipelines.parameters import read_as  # noqa: PLC0415
+        from longtail.tracking.tracked_run import TrackingParameters  # noqa: PLC0415
+
         use_parameters(context.config_loader["parameters"])
+        read_as(TrackingParameters, context.config_loader["tracking"])
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self) -> None:

@@ -89,15 +89,12 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc, unused-ignore]
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Configure MLflow and remember which data the run is about."""
-        # Imported here: the command line starts without what the pipelines import.
-        from longtail.pipelines.parameters import read_as  # noqa: PLC0415
-
         self.end_interrupted()
         self.tracked, self.opened = True, False
         settings = context.config_loader["globals"]
         self._data_name = name_of_data(settings)
         self._records = RunRecords(context.project_path / settings["data_root"])
-        self._parameters = read_as(TrackingParameters, context.config_loader["tracking"])
+        self._parameters = TrackingParameters(**context.config_loader["tracking"])
         self._configure(context)
 
     @tolerate_mlflow_errors
