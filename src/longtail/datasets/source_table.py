@@ -56,7 +56,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
             read; the key is ``pseudonym_key`` in the credentials.
         missing_ids: Texts, in lower case, that stand for a missing id and get no pseudonym.
         columns: Columns of the file by the name of what they hold; where user ids are replaced, no
-            other column is read, since it may hold ids as well.
+            other column is read, since it may hold ids as well. None: all are read.
         connection: Ibis connection as in ``ibis.FileDataset``; DuckDB in memory by default.
         credentials: Additional connection settings that override ``connection``.
         version: Kedro version; ``load`` pins the content of the file.
@@ -82,7 +82,7 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
         self._separator = separator
         self._pseudonymise = pseudonymise
         self._missing_ids = tuple(missing_ids)
-        self._columns = {name for name in (columns or {}).values() if name is not None}
+        self._columns = None if columns is None else set(columns.values())
         credentials = dict(credentials or {})
         self._pseudonym_key = str(credentials.pop("pseudonym_key", ""))
         self._hashed: tuple[tuple[tuple[str, int, int], ...], str] | None = None
@@ -185,10 +185,13 @@ class SourceTableDataset(FileDataset):  # type: ignore[misc]  # kedro-datasets h
                 f"columns are {', '.join(table.columns)}. Set the parameter "
                 "behaviour_cleaning.interactions_columns.user_id to the column of the user ids."
             )
-        read = [name for name in table.columns if name in self._columns | {self._pseudonymise}]
-        if left_out := [name for name in table.columns if name not in read]:
-            logger.info("%s: not read, to keep ids private: %s.", source.path, ", ".join(left_out))
-        return pseudonymise(table[read], self._pseudonymise, self._pseudonym_key, self._missing_ids)
+        if self._columns is not None:
+            read = self._columns | {self._pseudonymise}
+            if unread := [name for name in table.columns if name not in read]:
+                names = ", ".join(unread)
+                logger.info("%s: not read, to keep ids private: %s.", source.path, names)
+            table = table[[name for name in table.columns if name in read]]
+        return pseudonymise(table, self._pseudonymise, self._pseudonym_key, self._missing_ids)
 
     def _read_as_it_is(self, source: SourceFiles) -> ir.Table:
         backend = self.connection.name

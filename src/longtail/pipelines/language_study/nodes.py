@@ -134,7 +134,7 @@ def study_wishes(
     Language vectors alone, and words and vectors as the service joins them, against BM25; no rows
     where fewer descriptions than the smallest reported group have two sentences.
     """
-    wishes = draw_wishes(items, study.wishes, study.seed)
+    wishes = draw_wishes(items, study.wishes, evaluation.seed)
     if len(wishes) < evaluation.min_group_size:
         logger.info("There are no wishes: hardly a description has a sentence to spare.")
         return []

@@ -21,4 +21,3 @@ class WishStudyParameters(BaseModel):
     wishes: int = Field(
         300, ge=0, description="Items whose description gives up a sentence, drawn at random."
     )
-    seed: int = Field(42, ge=0, description="Seed of the draw.")
