@@ -160,22 +160,18 @@ def test_popularity_and_trend_are_named_only_where_they_are_true() -> None:
     assert names == ["popularity", "rarity", "trend", "popularity"]
 
 
-def test_an_item_that_only_the_trend_lifts_says_so(world: World) -> None:
+# A new item is not called popular.
+@pytest.mark.parametrize(
+    ("feature", "length", "main"), [("trend_0.1", 3, "trend"), ("is_new", 1, "rarity")]
+)
+def test_an_item_that_one_feature_lifts_says_so(
+    feature: str, length: int, main: str, world: World
+) -> None:
     data, targets, sources, hybrid, parameters = world
-    names = hybrid.gate.names
-    weights = np.array([float(name == "trend_0.1") for name in names])
-    by_trend = replace(hybrid, gate=Gate(names, weights, weights), tail_emphasis=0.0)
-    table = recommend_hybrid(by_trend, sources, data, targets.users, 3, parameters)
-    assert set(table["main_source"]) == {"trend"}
-
-
-def test_a_new_item_is_not_called_popular(world: World) -> None:
-    data, targets, sources, hybrid, parameters = world
-    names = hybrid.gate.names
-    weights = np.array([float(name == "is_new") for name in names])
-    by_newness = replace(hybrid, gate=Gate(names, weights, weights), tail_emphasis=0.0)
-    table = recommend_hybrid(by_newness, sources, data, targets.users, 1, parameters)
-    assert set(table["main_source"]) == {"rarity"}
+    gate = Gate.of_one(hybrid.gate.names, feature)
+    by_feature = replace(hybrid, gate=gate, tail_emphasis=0.0)
+    table = recommend_hybrid(by_feature, sources, data, targets.users, length, parameters)
+    assert set(table["main_source"]) == {main}
 
 
 @pytest.fixture(scope="module")

@@ -98,11 +98,13 @@ def _ranked(
         best, rank, ranked_by = rows_with_shelf(proposed, scores, cold, share, k)
         shelf = {"contribution_cold_shelf": ranked_by - scores[best]}
     contributions = source_contributions(hybrid.gate, lists, best)
-    means = source_contributions(hybrid.gate, mean_lists(lists), proposed.rows[best])
-    above = contributions - means
-    of_item = above[list(ITEM_FEATURES)].sum(axis=1) + above_mean(emphasis, proposed, best)
-    chosen, lately = (above_mean(values, proposed, best) for values in (counts, trend))
-    common = common_evidence(of_item.to_numpy(), above["trend"].to_numpy(), chosen, lately)
+    mean, own = mean_lists(lists), proposed.rows[best]
+    above = contributions - source_contributions(hybrid.gate, mean, own)
+    apart = lists.features[best] - mean.features[own]
+    chosen = apart[:, lists.names.index("popularity")]
+    lately = apart[:, first_trend(lists) :].sum(axis=1)
+    of_item = above[list(ITEM_FEATURES)].sum(axis=1).to_numpy() - hybrid.tail_emphasis * chosen
+    common = common_evidence(of_item, above["trend"].to_numpy(), chosen, lately)
     main_source = furthest(np.column_stack([above[list(proposed.sources)], common]))
     new = is_new[best]
     main_source[new] = -1
@@ -135,22 +137,6 @@ def mean_lists(lists: Lists) -> Lists:
         means[some] = sums / lengths[some, None]
     # In float64: the difference to a contribution must not depend on what all candidates share.
     return Lists(np.arange(len(lengths) + 1), means, lists.names)
-
-
-def above_mean(
-    values: NDArray[np.float64], proposed: Candidates, best: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return (len(best),) the values of some candidates less the mean of their user's candidates.
-
-    Args:
-        values: (n,) one value per candidate.
-        proposed: the candidates.
-        best: rows of candidates.
-    """
-    lengths = np.diff(proposed.indptr)
-    means = np.bincount(proposed.rows, values, minlength=len(lengths)) / np.maximum(lengths, 1)
-    difference: NDArray[np.float64] = values[best] - means[proposed.rows[best]]
-    return difference
 
 
 def common_evidence(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtail.metrics.headlines import verdict
-from longtail.metrics.leaderboard import Row
+from longtail.metrics.leaderboard import BAND_STARTS, BANDS, Row
 
 # What each pair of arms answers: the first arm against the second.
 CONTRASTS: dict[tuple[str, str], str] = {
@@ -67,11 +67,8 @@ def count_groups(counts: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
     Returns:
         bool (n_items,) each; items without an interaction are the cold items.
     """
-    return {
-        "count_1_to_4": (counts >= 1) & (counts < 5),
-        "count_5_to_19": (counts >= 5) & (counts < 20),
-        "count_20_or_more": counts >= 20,
-    }
+    bands = np.digitize(counts, BAND_STARTS)
+    return {f"count_{band}": bands == place for place, band in enumerate(BANDS, start=1)}
 
 
 def advice(contrasts: Sequence[Row], k: int, seconds_per_thousand: float | None = None) -> str:

@@ -29,9 +29,10 @@ HYBRID = "hybrid"
 # The metric that says how many settings the tuning of a model tried; it has no list length.
 TRIALS = "trials"
 
-# Users by the number of items in their history, and where the second and the third group begin.
-HISTORY_GROUPS = ("history_1_to_4", "history_5_to_19", "history_20_or_more")
-HISTORY_STARTS = (5, 20)
+# Bands of interactions, of items and of users, and where each begins.
+BANDS = ("1_to_4", "5_to_19", "20_or_more")
+BAND_STARTS = (1, 5, 20)
+HISTORY_GROUPS = tuple(f"history_{band}" for band in BANDS)
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,7 @@ def compare_pairs(
     """
     leaderboard = _population_rows(scores, truth)
     comparisons: list[Row] = []
-    populations = _populations(truth) + (_by_history_length(truth) if by_history_length else [])
-    for population in populations:
+    for population in _populations(truth, by_history_length):
         values, means = _estimate(scores, population, resampling)
         leaderboard += values
         if any(families):
@@ -142,7 +142,7 @@ def drop_small_groups(rows: list[Row], min_users: int) -> list[Row]:
     return [row for row in rows if int(row["n_users"] or 0) >= min_users]
 
 
-def _populations(truth: GroundTruth) -> list[_Population]:
+def _populations(truth: GroundTruth, by_history_length: bool) -> list[_Population]:
     with_history = np.flatnonzero(truth.has_history)
     new = np.flatnonzero(~truth.has_history)
     labels = truth.user_group[with_history].astype(np.int64)
@@ -150,14 +150,11 @@ def _populations(truth: GroundTruth) -> list[_Population]:
         _Population(with_history, labels, (ALL, *USER_GROUPS[:NEW])),
         _Population(new, np.zeros(len(new), np.int64), (USER_GROUPS[NEW],)),
     ]
+    if by_history_length:
+        lengths = truth.history_by_group.sum(axis=1)[with_history]
+        bands = np.digitize(lengths, BAND_STARTS[1:])
+        populations.append(_Population(with_history, bands, (None, *HISTORY_GROUPS)))
     return [population for population in populations if len(population.users)]
-
-
-def _by_history_length(truth: GroundTruth) -> list[_Population]:
-    users = np.flatnonzero(truth.has_history)
-    labels = np.digitize(truth.history_by_group.sum(axis=1)[users], HISTORY_STARTS)
-    population = _Population(users, labels.astype(np.int64), (None, *HISTORY_GROUPS))
-    return [population] if len(users) else []
 
 
 def _estimate(

@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from longtail.arrays import Arrays
-from longtail.behaviour.histories import Histories
 from longtail.recommenders.base import Recommender, TrainingData
 from longtail.top_k import rank_unseen, user_blocks
 
@@ -20,7 +19,8 @@ def no_recommendations() -> pd.DataFrame:
 
 
 def recommendation_table(
-    histories: Histories,
+    user_ids: NDArray[np.object_],
+    item_ids: NDArray[np.object_],
     users: NDArray[np.int64],
     items: NDArray[np.int64],
     scores: NDArray[np.float32],
@@ -28,7 +28,8 @@ def recommendation_table(
     """Return ranked lists as a table: user_id, item_id, rank (from 1), score.
 
     Args:
-        histories: gives the ids of users and items.
+        user_ids: ids by user index.
+        item_ids: ids by item index.
         users: (n,) user indices.
         items: (n, k) item indices, best first.
         scores: (n, k) scores; items with -inf are left out.
@@ -37,8 +38,8 @@ def recommendation_table(
     rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
     return pd.DataFrame(
         {
-            "user_id": histories.user_ids[np.repeat(users, listed.sum(axis=1))],
-            "item_id": histories.item_ids[items[listed]],
+            "user_id": user_ids[np.repeat(users, listed.sum(axis=1))],
+            "item_id": item_ids[items[listed]],
             "rank": rank[listed].astype(np.int64),
             "score": scores[listed].astype(np.float64),
         }
@@ -69,5 +70,9 @@ def recommend(
         if candidates is not None:
             block_scores[:, ~candidates] = -np.inf
         items, scores = rank_unseen(block_scores, data.histories.unlisted(block), k)
-        tables.append(recommendation_table(data.histories, block, items, scores))
+        tables.append(
+            recommendation_table(
+                data.histories.user_ids, data.histories.item_ids, block, items, scores
+            )
+        )
     return pd.concat(tables, ignore_index=True)

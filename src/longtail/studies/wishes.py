@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from longtail.recommenders.lists import recommendation_table
 from longtail.text.search import TextSearch
 from longtail.top_k import top_items
 
@@ -95,11 +96,7 @@ def found_items(
         k: length of the lists.
     """
     best = top_items(scores, k)
-    n_wishes, length = best.shape
-    return pd.DataFrame(
-        {
-            "user_id": np.repeat(wishes.to_numpy(), length),
-            "item_id": item_ids.to_numpy()[best.ravel()],
-            "rank": np.tile(np.arange(1, length + 1), n_wishes),
-        }
-    )
+    values = np.take_along_axis(scores, best, axis=1)
+    rows = np.arange(len(wishes))
+    lists = recommendation_table(wishes.to_numpy(), item_ids.to_numpy(), rows, best, values)
+    return lists.drop(columns="score")

@@ -130,11 +130,15 @@ def model_to_serve(client: MlflowClient, data_name: str, env: str = "") -> str:
             f" `{command(['deploy'], env)}` for the model that is fitted on the whole log."
         ) from error
     if CHAMPION in found.aliases:
-        version, uri = found.aliases[CHAMPION], f"models:/{name}@{CHAMPION}"
+        version, uri = (
+            client.get_model_version_by_alias(name, CHAMPION),
+            f"models:/{name}@{CHAMPION}",
+        )
     else:
-        numbers = [int(each.version) for each in client.search_model_versions(f"name = '{name}'")]
-        version, uri = str(max(numbers)), f"models:/{name}/latest"
-    other = client.get_model_version(name, version).tags.get("dataset", data_name)
+        versions = client.search_model_versions(f"name = '{name}'")
+        version = max(versions, key=lambda each: int(each.version))
+        uri = f"models:/{name}/latest"
+    other = version.tags.get("dataset", data_name)
     if other != data_name:
         raise UserError(
             f"The registered model {name} is of the data set {other}, whose name is spelt like"

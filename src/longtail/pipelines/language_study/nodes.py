@@ -294,11 +294,10 @@ def show_language_study(
     """Print the tables to the terminal, and how many written sentences kept to the facts."""
     terminal.print_rows("What compression costs", compression)
     terminal.print_rows("Errors of predicted stars", rating_quality)
-    if wishes:
-        terminal.print_rows(
-            "Items found by a sentence about them",
-            [{name: row[name] for name in SEARCHED_COLUMNS} for row in wishes],
-        )
+    terminal.print_rows(
+        "Items found by a sentence about them",
+        [{name: row[name] for name in SEARCHED_COLUMNS} for row in wishes],
+    )
     if augmentation:
         terminal.print_rows(
             "What augmentation brings to the interest network",
